@@ -1,0 +1,165 @@
+"""What a checked helr.yaml says, as plain frozen values. Defaults live in the schema.
+
+Durations are in seconds, sizes in bytes, unless a name says otherwise. Dotted paths
+(`response_metadata.next_cursor`) are kept as strings, as the user wrote them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    backend: str = "sqlite"  # sqlite | memory
+    path: str = "./helr-state.db"
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalConfig:
+    log_level: str = "info"  # trace | debug | info | warn | error
+    log_format: str = "pretty"  # json | pretty
+    state: State = State()
+    settle_secs: float = 0  # global.output.settle_secs
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    interval_secs: float = 60
+    jitter_secs: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """`type` names the module in helr/auth that reads `options`."""
+
+    type: str  # bearer
+    options: dict[str, Any]  # bearer: token_env, token_file, prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Pagination:
+    """`strategy` names the module in helr/pagination that reads `options`."""
+
+    strategy: str = "none"  # none | cursor
+    max_pages: int = 100
+    options: dict[str, Any] = field(default_factory=dict)  # cursor: cursor_param, cursor_path
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    connect_secs: float
+    request_secs: float
+    read_secs: float
+    idle_secs: float | None = None
+    poll_tick_secs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    max_attempts: int = 3
+    initial_backoff_secs: float = 1
+    max_backoff_secs: float = 60
+    multiplier: float = 2
+    jitter: float = 0.1
+    retryable_status_codes: frozenset[int] | None = None  # None: 408, 429 and 5xx
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitBreaker:
+    enabled: bool = True
+    failure_threshold: int = 5
+    success_threshold: int = 2
+    half_open_timeout_secs: float = 60
+    reset_timeout_secs: float | None = None
+    failure_rate_threshold: float | None = None
+    minimum_requests: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    respect_headers: bool = True
+    page_delay_secs: float = 0
+    max_requests_per_second: float | None = None
+    burst_size: int | None = None
+    adaptive: bool = False
+    limit_header: str = "X-RateLimit-Limit"
+    remaining_header: str = "X-RateLimit-Remaining"
+    reset_header: str = "X-RateLimit-Reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    ca_file: str | None = None
+    ca_env: str | None = None
+    ca_only: bool = False
+    client_cert_file: str | None = None
+    client_cert_env: str | None = None
+    client_key_file: str | None = None
+    client_key_env: str | None = None
+    min_version: str | None = None  # "1.2" | "1.3"
+
+
+@dataclass(frozen=True, slots=True)
+class Resilience:
+    timeouts: Timeouts
+    retries: Retries = Retries()
+    circuit_breaker: CircuitBreaker = CircuitBreaker()
+    rate_limit: RateLimit = RateLimit()
+    tls: Tls = Tls()
+
+
+@dataclass(frozen=True, slots=True)
+class IncrementalFrom:
+    state_key: str
+    event_timestamp_path: str
+    param_name: str
+    lookback_secs: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dedupe:
+    id_path: str
+    capacity: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    timestamp_field: str | None = None
+    id_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    name: str
+    url: str
+    resilience: Resilience
+    label_key: str = "source"
+    label_value: str = ""  # the source's name unless configured
+    headers: dict[str, str] = field(default_factory=dict)
+    query_params: dict[str, str] = field(default_factory=dict)
+    first_request_query_params: dict[str, str] = field(default_factory=dict)
+    schedule: Schedule = Schedule()
+    auth: Auth | None = None
+    pagination: Pagination = Pagination()
+    incremental_from: IncrementalFrom | None = None
+    dedupe: Dedupe | None = None
+    transform: Transform = Transform()
+    response_events_path: str | None = None
+    max_bytes: int | None = None
+    max_response_bytes: int = 268_435_456
+    max_line_bytes: int | None = None
+    max_line_bytes_behavior: str = "truncate"  # truncate | skip | fail
+    on_cursor_error: str = "fail"  # reset | fail
+    on_parse_error: str = "fail"  # skip | fail
+    on_invalid_utf8: str = "fail"  # replace | escape | fail
+    allow_insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    path: str
+    globals: GlobalConfig
+    sources: dict[str, Source]
+    notices: tuple[str, ...] = ()  # lines to say once: accepted but ignored keys and the like

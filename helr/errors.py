@@ -1,0 +1,59 @@
+"""Every failure helr reports, each with its exit status.
+
+The text of an error is the one line a user reads: what happened, where, what to do.
+"""
+
+from __future__ import annotations
+
+
+class HelrError(Exception):
+    """A failure with a one-line message; `status` is the exit status it leads to."""
+
+    status = 1
+
+
+class UnusableError(HelrError):
+    """Command line, config, secret, state or output cannot be used; nothing was polled."""
+
+    status = 2
+
+
+class LockedError(HelrError):
+    """Another helr holds the source or the output file."""
+
+    status = 3
+
+
+class OutputGoneError(HelrError):
+    """The reader of the output went away, or the output can no longer be written."""
+
+    status = 4
+
+
+class PollError(HelrError):
+    """A poll failed; the state stands where it was after the last delivered page.
+
+    `retryable`: the same request may succeed when sent again.
+    `server_fault`: counts against the circuit breaker (server error, timeout, connection).
+    `retry_after`: seconds the server asked to wait, if it did.
+    """
+
+    retryable = False
+    server_fault = False
+    retry_after: float | None = None
+
+
+class HeldError(PollError):
+    """The source may not be asked before `until` (Unix seconds): Retry-After or open breaker."""
+
+    def __init__(self, message: str, until: float) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class StateError(PollError):
+    """A checkpoint or another state change could not be written; it stays queued."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: how a poll ends when a signal asks it to
+    """A signal asked helr to stop; whatever was under way ends here."""

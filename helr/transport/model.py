@@ -1,0 +1,49 @@
+"""What goes into the transport and what comes out of it; no HTTP library in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One GET: the source's URL and the query parameters, no name twice.
+
+    `cursor`: whether it carries one, so that a refusal of the cursor can be told apart.
+    """
+
+    url: str
+    params: tuple[tuple[str, str], ...] = ()
+    cursor: bool = False
+
+
+@dataclass(slots=True)
+class Response:
+    """One whole response, decompressed. `received`: Unix seconds at which the body was complete.
+
+    `url` is fit to be shown: secrets in it are replaced. `path` is the request's path.
+    """
+
+    request: Request
+    url: str
+    path: str
+    status: int
+    headers: Mapping[str, str]  # case-insensitive
+    body: bytes | bytearray
+    received: float
+    elapsed: float = 0
+
+
+Decode = Callable[[Response], T]
+
+
+class Notes(Protocol):
+    """Small facts of one source that outlive the process (a hold, the breaker); text values."""
+
+    def get(self, key: str) -> str | None: ...
+
+    def set(self, key: str, value: str | None) -> None: ...
