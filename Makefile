@@ -1,0 +1,75 @@
+# The project's commands. `make help` lists them.
+# Variables: PYTHON (default python3), MOCK_PORT, MOCK_ARGS, TESTS, KILLS, SEED, BENCH_ARGS.
+
+SHELL = /bin/sh
+VENV = .venv
+PY = $(VENV)/bin/python
+STAMP = $(VENV)/.stamp
+PYTHON ?= python3
+export PYTHON
+
+.DEFAULT_GOAL = help
+.PHONY: help setup demo test test-fast lint format docs docs-check mock mock-stop cassettes \
+	torture bench bench-peers clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /|/' | \
+		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt tools/setup.sh
+	@tools/setup.sh
+
+setup: $(STAMP) ## create .venv and install helr, its tests' and its checks' needs
+	@echo 'helr is installed in .venv; now: . .venv/bin/activate'
+
+demo: $(STAMP) ## install, start the mock, collect its events once, show the first, stop the mock
+	@tools/demo.sh
+
+test: $(STAMP) ## the whole suite, with coverage (TESTS=path: only that, without coverage)
+ifdef TESTS
+	@$(PY) -m pytest $(TESTS)
+else
+	@$(PY) tools/test.py
+endif
+
+test-fast: $(STAMP) ## the unit tests alone
+	@$(PY) -m pytest -q tests/unit
+
+lint: $(STAMP) docs-check ## formatting, ruff, mypy --strict, generated docs up to date
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+format: $(STAMP) ## put the formatting right
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+docs: $(STAMP) ## write the generated parts of README.md and docs/ anew
+	@$(PY) tools/docs.py
+
+docs-check: $(STAMP) ## fail when a generated part of README.md or docs/ is stale
+	@$(PY) tools/docs.py --check
+
+mock: $(STAMP) ## start the mock in the background (MOCK_PORT, MOCK_ARGS="--events 500")
+	@$(PY) tools/mock.py start $(MOCK_ARGS)
+
+mock-stop: $(STAMP) ## stop the mock
+	@$(PY) tools/mock.py stop
+
+cassettes: $(STAMP) ## record tests/cassettes anew from the mock
+	@$(PY) tools/cassettes.py
+
+torture: $(STAMP) ## kill helr over and over and count what is lost (KILLS=200 SEED=1)
+	@$(PY) -m tests.torture --kills $${KILLS:-200} --seed $${SEED:-1}
+
+bench: $(STAMP) ## measure helr against what one would use instead (BENCH_ARGS="--quick")
+	@$(PY) -m bench $(BENCH_ARGS)
+
+bench-peers: $(STAMP) ## install the peers that `make bench` compares with, into .venv/peers
+	@tools/bench_peers.sh
+
+clean: ## remove everything that can be made again, .venv too
+	@if [ -x $(PY) ]; then $(PY) tools/mock.py stop; fi
+	rm -rf $(VENV) build dist *.egg-info .mock .coverage .coverage.* htmlcov \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis bench/results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,96 @@
+"""What every test may use: the command itself, and a directory with a config for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A command's environment is clean but for these: where programs are, and measuring coverage.
+KEPT = ("PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
+
+
+@dataclass
+class Helr:
+    """Runs `python -m helr` in a directory of its own, as a user would."""
+
+    cwd: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        return {"HOME": str(self.cwd), **kept, **self.env, **(extra or {})}
+
+    def run(
+        self, *args: str, env: Mapping[str, str] | None = None, timeout: float = 60, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run to the end; output and errors as text."""
+        return subprocess.run(
+            [sys.executable, "-m", "helr", *args],
+            cwd=self.cwd,
+            env=self.environment(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            **options,
+        )
+
+    def start(
+        self, *args: str, env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start in the background, standard output and error as pipes unless said otherwise."""
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        return subprocess.Popen(
+            [sys.executable, "-m", "helr", *args],
+            cwd=self.cwd,
+            env=self.environment(env),
+            stdin=subprocess.DEVNULL,
+            **options,
+        )
+
+    def config(self, name: str = "helr.yaml", **content: Any) -> Path:
+        """Write a config file; keyword arguments are its top-level keys."""
+        path = self.cwd / name
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return path
+
+    def slack(self, url: str, name: str = "slack-audit", **changes: Any) -> Path:
+        """Write helr.yaml with one Slack source at that base URL; a change to None drops a key."""
+        return self.config(sources={name: slack_source(url, **changes)})
+
+
+def slack_source(url: str, **changes: Any) -> dict[str, Any]:
+    """A source as in docs/slack.md, without pauses, polling the mock at `url`."""
+    source: dict[str, Any] = {
+        "url": f"{url}/audit/v1/logs",
+        "query_params": {"limit": 200},
+        "pagination": {
+            "strategy": "cursor",
+            "cursor_param": "cursor",
+            "cursor_path": "response_metadata.next_cursor",
+        },
+    }
+    source.update(changes)
+    return {key: value for key, value in source.items() if value is not None}
+
+
+@pytest.fixture
+def helr(tmp_path: Path) -> Helr:
+    return Helr(tmp_path)
+
+
+@pytest.fixture
+def new_helr(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Helr]:
+    """More than one directory in one test."""
+    return lambda: Helr(tmp_path_factory.mktemp("helr"))

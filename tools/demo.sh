@@ -1,0 +1,24 @@
+#!/bin/sh
+# Collects the mock's events once, with a state of its own so that every demo shows them all.
+# `make demo` runs it; it leaves a mock that was running already as it was.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+PATH="$root/.venv/bin:$PATH"
+dir=$(mktemp -d)
+started=
+finish() {
+    [ -z "$started" ] || python "$root/tools/mock.py" stop >/dev/null
+    rm -rf "$dir"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+[ -n "$(python "$root/tools/mock.py" status)" ] || started=yes
+echo "\$ make mock"
+python "$root/tools/mock.py" start
+echo "\$ helr run --once"
+(cd "$dir" && helr run --once -c "$root/helr.yaml" >events.ndjson)
+head -n 3 "$dir/events.ndjson"
+echo "…"
+echo "$(wc -l <"$dir/events.ndjson" | tr -d ' ') events came, one a line; the first three are above."
+echo "Next: . .venv/bin/activate && make mock && helr run --once"
