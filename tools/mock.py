@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-PORT = int(os.environ.get("MOCK_PORT") or 8808)
+PORT = int(os.environ.get("MOCK_PORT") or 8787)
 PIDFILE = ROOT / ".mock" / "pid"
 LOG = ROOT / ".mock" / "log"
 START_SECS = 15
@@ -90,7 +90,7 @@ def answers() -> bool:
     """Whether helr's mock, and nothing else, answers on the port."""
     connection = http.client.HTTPConnection(HOST, PORT, timeout=2)
     try:
-        connection.request("GET", "/_mock/requests")
+        connection.request("GET", "/_mock/health")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
