@@ -1,0 +1,94 @@
+"""What can be set about the mock, on the command line and while it runs; and its rate limit."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+DEFAULT_TOKEN = "xoxp-mock"  # noqa: S105 - nobody's secret
+LAST_PAGES = ("empty", "absent", "missing")
+_PERIODS = {
+    "s": 1,
+    "sec": 1,
+    "second": 1,
+    "m": 60,
+    "min": 60,
+    "minute": 60,
+    "h": 3600,
+    "hour": 3600,
+}
+
+
+@dataclass(slots=True)
+class Settings:
+    """Times are seconds unless the name says otherwise; None switches a thing off.
+
+    `last_page`: a last page's next_cursor is "empty", "absent", or all of its
+    response_metadata "missing" (Slack does each at times).
+    """
+
+    token: str = DEFAULT_TOKEN
+    latency_ms: float = 0
+    rate_limit: str | None = None
+    cursor_lifetime: float | None = None
+    gzip: bool = False
+    last_page: str = "empty"
+    retry_after: int = 1
+    slow_seconds: float = 5
+    drip_seconds: float = 1
+
+    def change(self, name: str, value: object) -> None:
+        """Set one by name. Raises ValueError with a sentence when that cannot be."""
+        if name == "token" and isinstance(value, str):
+            self.token = value
+        elif name == "gzip" and isinstance(value, bool):
+            self.gzip = value
+        elif name == "last_page" and value in LAST_PAGES:
+            self.last_page = str(value)
+        elif name == "rate_limit" and (value is None or isinstance(value, str)):
+            if value is not None:
+                parse_rate(value)
+            self.rate_limit = value
+        elif name == "cursor_lifetime" and value is None:
+            self.cursor_lifetime = None
+        elif name == "retry_after" and type(value) is int and value >= 0:
+            self.retry_after = value
+        elif name in _NUMBERS and type(value) in (int, float) and 0 <= float(str(value)) < 1e9:
+            setattr(self, name, value)
+        elif name in self.__slots__:
+            raise ValueError(f"{name} cannot be {value!r}")
+        else:
+            raise ValueError(f"no setting {name!r}; there are {', '.join(self.__slots__)}")
+
+
+_NUMBERS = ("latency_ms", "cursor_lifetime", "slow_seconds", "drip_seconds")
+
+
+def parse_rate(text: str) -> tuple[int, float]:
+    """ "50/min" -> (50, 60.0): calls and seconds. Raises ValueError with a sentence."""
+    match = re.fullmatch(r"(\d+)/([a-z]+)", text.strip())
+    if not match or int(match[1]) < 1 or match[2] not in _PERIODS:
+        raise ValueError(f"rate limit {text!r} is not of the form 50/min, 5/s or 1000/hour")
+    return int(match[1]), float(_PERIODS[match[2]])
+
+
+class Bucket:
+    """A token bucket as Slack's tiers behave: a full period's calls at once, then the rate."""
+
+    def __init__(self) -> None:
+        self._rate = ""
+        self._level = 0.0
+        self._at = 0.0
+
+    def wait(self, rate: str, now: float) -> int:
+        """Take one call. 0 if it may pass, else whole seconds until one will."""
+        calls, period = parse_rate(rate)
+        if rate != self._rate:
+            self._rate, self._level, self._at = rate, float(calls), now
+        self._level = min(calls, self._level + max(now - self._at, 0) * calls / period)
+        self._at = now
+        if self._level >= 1:
+            self._level -= 1
+            return 0
+        return max(1, math.ceil((1 - self._level) * period / calls))
