@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+TIMEOUT_SECS = 30  # resilience.timeout_secs unless configured
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -22,6 +24,8 @@ class GlobalConfig:
     log_format: str = "pretty"  # json | pretty
     state: State = State()
     settle_secs: float = 0  # global.output.settle_secs
+    label_key: str = "source"  # in helr's own log lines; a source has its own
+    label_value: str = "helr"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,282 @@
+"""YAML text to a tree that knows where everything stands.
+
+Only libyaml's parser is used, and only its events: nothing in the text is ever turned into
+an object but mappings, sequences and text. A file that is too large, too deep, no UTF-8,
+several documents, or full of aliases is refused, duplicate keys are problems.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from helr.config.problems import ConfigError, KeyPath, Problem, dotted
+
+MAX_BYTES = 1024 * 1024
+MAX_ALIASES = 1000
+MAX_DEPTH = 32
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Node:
+    """A scalar (`text`), a mapping (`items` is a dict) or a sequence (`items` is a list).
+
+    `plain`: the scalar stood without quotes. `keys`: where each key of a mapping stands.
+    """
+
+    __slots__ = ("column", "items", "keys", "line", "plain", "text")
+
+    def __init__(self, mark: Any) -> None:
+        self.line: int = mark.line + 1
+        self.column: int = mark.column + 1
+        self.text: str | None = None
+        self.plain = False
+        self.items: dict[str, Node] | list[Node] | None = None
+        self.keys: dict[str, tuple[int, int]] = {}
+
+
+class Document:
+    """A parsed file. `problems` are those that did not keep the rest from being read."""
+
+    def __init__(self, file: str, root: Node, problems: list[Problem]) -> None:
+        self.file = file
+        self.root = root
+        self.problems = problems
+
+    def problem(self, path: KeyPath, message: str, *, key: bool = False) -> Problem:
+        """A problem at the value of that path, or at its key, or as near as there is one."""
+        line, column = self.where(path, key=key)
+        return Problem(self.file, line, column, dotted(path), message)
+
+    def where(self, path: KeyPath, *, key: bool = False) -> tuple[int, int]:
+        """Line and column of the value at `path`, or of its key. Nearest parent if absent."""
+        node, place = self.root, (self.root.line, self.root.column)
+        for depth, part in enumerate(path, 1):
+            items = node.items
+            if isinstance(items, dict) and part in items:
+                place, node = node.keys[str(part)], items[str(part)]
+            elif isinstance(items, list) and isinstance(part, int) and part < len(items):
+                node = items[part]
+                place = (node.line, node.column)
+            else:
+                return place
+            on_a_line_below = node.items is not None and node.line > place[0]
+            if depth == len(path) and not key and not on_a_line_below:
+                place = (node.line, node.column)
+        return place
+
+    def get(self, path: KeyPath) -> Node | None:
+        """The node at `path`, if there is one."""
+        node: Node | None = self.root
+        for part in path:
+            items = node.items if node else None
+            if isinstance(items, dict):
+                node = items.get(str(part))
+            elif isinstance(items, list) and isinstance(part, int) and part < len(items):
+                node = items[part]
+            else:
+                return None
+        return node
+
+
+def read(file: str) -> Document:
+    """The config in that file; raises ConfigError where it cannot be read or parsed."""
+    return parse(file, _decode(file, _bytes(file)))
+
+
+def _bytes(file: str) -> bytes:
+    try:
+        with Path(file).open("rb") as handle:
+            data = handle.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        hint = "there is no such file; `helr init` writes one, `-c FILE` names another"
+        raise ConfigError([Problem(file, 0, 0, "", hint)]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError([Problem(file, 0, 0, "", f"cannot be read: {reason}")]) from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError([Problem(file, 0, 0, "", "is larger than 1 MiB; no config is that long")])
+    return data
+
+
+def _decode(file: str, data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ConfigError([Problem(file, 1, 1, "", "is UTF-16; save it as UTF-8")])
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeDecodeError as error:
+        data = data.removeprefix(b"\xef\xbb\xbf")
+        before, message = data[: error.start].decode(), f"byte 0x{data[error.start]:02X}"
+        raise _at(file, before, f"{message} is not UTF-8; save it as UTF-8") from None
+    bad = _FORBIDDEN.search(text)
+    if bad:
+        code = f"U+{ord(bad.group()):04X}"
+        raise _at(file, text[: bad.start()], f"the control character {code} is not allowed")
+    return text
+
+
+def _at(file: str, before: str, message: str) -> ConfigError:
+    line = before.count("\n") + 1
+    column = len(before) - (before.rfind("\n") + 1) + 1
+    return ConfigError([Problem(file, line, column, "", message)])
+
+
+def parse(file: str, text: str) -> Document:
+    """The config in that text; raises ConfigError."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", None)
+    if loader is None:
+        message = "PyYAML was built without libyaml; install libyaml and then PyYAML again"
+        raise ConfigError([Problem(file, 0, 0, "", message)])
+    builder = _Builder(file)
+    try:
+        for event in yaml.parse(text, loader):
+            builder.take(type(event).__name__, event)
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(file, text, error) from None
+    if builder.root is None or (builder.root.text == "" and builder.root.plain):
+        message = "is empty; `helr init` writes a config to start from"
+        raise ConfigError([Problem(file, 1, 1, "", message)])
+    if not isinstance(builder.root.items, dict):
+        message = "must be a mapping with the keys `global` and `sources`"
+        raise ConfigError([Problem(file, builder.root.line, builder.root.column, "", message)])
+    return Document(file, builder.root, builder.problems)
+
+
+class _Builder:
+    """Takes the parser's events one by one and grows the tree."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.root: Node | None = None
+        self.problems: list[Problem] = []
+        self._open: list[tuple[Node, str | None]] = []  # node, the key that waits for its value
+        self._anchors: dict[str, Node] = {}
+        self._aliases = 0
+        self._documents = 0
+
+    def take(self, kind: str, event: Any) -> None:
+        if kind == "DocumentStartEvent":
+            self._documents += 1
+            if self._documents > 1:
+                self._refuse(event, "a second document begins here; a config is one document")
+        elif kind == "ScalarEvent":
+            node = self._node(event)
+            node.text, node.plain = event.value, event.style in (None, "")
+            self._add(node, event)
+        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+            node = self._node(event)
+            node.items = {} if kind == "MappingStartEvent" else []
+            if len(self._open) >= MAX_DEPTH:
+                self._refuse(event, f"is nested more than {MAX_DEPTH} deep")
+            self._open.append((node, None))
+        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
+            self._add(self._open.pop()[0], event)
+        elif kind == "AliasEvent":
+            self._alias(event)
+
+    def _node(self, event: Any) -> Node:
+        if event.tag is not None and event.tag != "!":
+            self._refuse(event, f"the tag {event.tag[:60]} is not allowed; a config needs no tags")
+        node = Node(event.start_mark)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _alias(self, event: Any) -> None:
+        self._aliases += 1
+        node = self._anchors.get(event.anchor)
+        if node is None:
+            self._refuse(event, f"there is no anchor &{event.anchor} above this")
+        elif any(node is opened for opened, _ in self._open):
+            self._refuse(event, f"*{event.anchor} stands inside of what it names")
+        elif self._aliases > MAX_ALIASES:
+            self._refuse(event, f"more than {MAX_ALIASES} aliases")
+        else:
+            self._add(node, event)
+
+    def _add(self, node: Node, event: Any) -> None:
+        if not self._open:
+            self.root = node
+            return
+        parent, key = self._open[-1]
+        if isinstance(parent.items, list):
+            parent.items.append(node)
+        elif key is None:
+            if node.text is None:
+                self._refuse(event, "a key must be plain text")
+            self._open[-1] = (parent, self._key(parent, node, event))
+        else:
+            self._open[-1] = (parent, None)
+            self._put(parent, key, node)
+
+    def _key(self, parent: Node, node: Node, event: Any) -> str:
+        key = node.text or ""
+        assert isinstance(parent.items, dict)
+        mark = event.start_mark
+        if key in parent.items and key != "<<":
+            first = parent.keys[key][0]
+            self.problems.append(
+                Problem(
+                    self.file,
+                    mark.line + 1,
+                    mark.column + 1,
+                    self._path(key),
+                    f"stands here twice, first in line {first}; keep one of them",
+                )
+            )
+        else:
+            parent.keys[key] = (mark.line + 1, mark.column + 1)
+        return key
+
+    def _path(self, key: str) -> str:
+        parts = [waiting for _, waiting in self._open[:-1] if waiting is not None]
+        return dotted((*parts, key))
+
+    def _put(self, parent: Node, key: str, node: Node) -> None:
+        items = parent.items
+        assert isinstance(items, dict)
+        if key != "<<" or not isinstance(node.items, dict):
+            items.setdefault(key, node)
+            return
+        parent.keys.pop("<<", None)
+        for name, value in node.items.items():  # a merged key never replaces a written one
+            if name not in items and name not in parent.keys:
+                items[name] = value
+                parent.keys[name] = node.keys[name]
+
+    def _refuse(self, event: Any, message: str) -> None:
+        mark = event.start_mark
+        raise ConfigError([Problem(self.file, mark.line + 1, mark.column + 1, "", message)])
+
+
+def _syntax_error(file: str, text: str, error: Any) -> ConfigError:
+    mark = error.problem_mark or error.context_mark
+    line, column = mark.line + 1, mark.column + 1
+    lines = text.splitlines()
+    for number in (mark.line, mark.line - 1):
+        found = lines[number] if 0 <= number < len(lines) else ""
+        indent = found[: len(found) - len(found.lstrip())]
+        if "\t" in indent:
+            tab = indent.index("\t") + 1
+            message = "indented with a tab; YAML wants spaces"
+            return ConfigError([Problem(file, number + 1, tab, "", message)])
+    message = f"is not YAML: {error.problem}"
+    if error.context:
+        message += f" {error.context}"
+    hint = _hint(lines[mark.line] if mark.line < len(lines) else "", str(error.problem))
+    return ConfigError([Problem(file, line, column, "", message + hint)])
+
+
+def _hint(line: str, problem: str) -> str:
+    if "${" in line and re.search(r"[{,][^\"']*\$\{", line):
+        return "; inside { } put ${…} in quotes"
+    if "mapping values are not allowed" in problem:
+        return "; a value that holds a colon and a space needs quotes, or the indentation is wrong"
+    if "could not find expected ':'" in problem:
+        return "; a key is followed by a colon and a space"
+    if "did not find expected key" in problem or "block" in problem:
+        return "; check the indentation of this line and the quotes above it"
+    return ""

@@ -1,0 +1,173 @@
+"""From a file's name to a checked config, with every problem said at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from helr.config import checked, document, surroundings
+from helr.config import schema as schemas
+from helr.config.build import globals_from, source_from
+from helr.config.model import Config, State
+from helr.config.problems import ConfigError, KeyPath, Problem
+from helr.config.values import Values
+
+_UNBRACED = re.compile(r"\$([A-Z_][A-Z0-9_]*)")
+
+
+def load(
+    path: str,
+    *,
+    sources: Sequence[str] = (),
+    replay: bool = False,
+    environ: Mapping[str, str] = os.environ,
+    writes: bool = True,
+    trust: bool = True,
+) -> Config:
+    """The config in the file `path`; raises ConfigError, an UnusableError.
+
+    `sources`: the names selected on the command line; the config then holds those alone,
+    and only their secrets and placeholders must be there. `replay`: no secret and no state
+    file is needed. `writes`: the state file must be writable. `trust`: a config that this
+    version has found right before need not be checked again.
+    """
+    loading = _Loading(document.read(path), environ, sources)
+    problems = loading.check(trust)
+    problems += loading.look_around(problems, secrets=not replay, state=writes and not replay)
+    if problems:
+        raise ConfigError(problems)
+    if trust:
+        checked.remember(*loading.mark)
+    return loading.config()
+
+
+class _Loading:
+    """One file on its way."""
+
+    def __init__(
+        self, doc: document.Document, environ: Mapping[str, str], selected: Sequence[str]
+    ) -> None:
+        self.doc = doc
+        self.environ = environ
+        self.values = Values(doc, environ)
+        self.schema_bytes = schemas.content()
+        self.schema = schemas.parse(self.schema_bytes)
+        self.names = self._select(selected)
+        self.overrides, wrong = surroundings.overrides(environ, self.schema)
+        self.outside = [Problem(doc.file, 0, 0, "", text) for text in wrong]
+        self.mark: tuple[Path | None, str] = (None, "")
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        return self.values.tree
+
+    def _select(self, selected: Sequence[str]) -> list[str]:
+        """The names of the sources to be used; the others may lack their environment."""
+        given = self.tree.get("sources")
+        if not selected or not isinstance(given, dict):
+            return list(given) if isinstance(given, dict) else []
+        for name in selected:
+            if name not in given:
+                raise ConfigError([self._no_such_source(name, given)])
+        for name in {str(path[1]) for path in self.values.unset if path[0] == "sources"}:
+            if name not in selected:
+                del given[name]
+        self.values.unset = {
+            path: problem
+            for path, problem in self.values.unset.items()
+            if path[0] != "sources" or path[1] in selected
+        }
+        return [name for name in given if name in selected]
+
+    def _no_such_source(self, name: str, given: Iterable[str]) -> Problem:
+        import difflib
+
+        near = difflib.get_close_matches(name, given, 1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(given)}"
+        return Problem(self.doc.file, 0, 0, "", f"there is no source {name!r}{hint}")
+
+    def check(self, trust: bool) -> list[Problem]:
+        """What is wrong with the values themselves, checked only if not known to be right."""
+        problems = [*self.doc.problems, *self.values.unset.values(), *self.outside]
+        if not problems:
+            self.mark = (
+                checked.beside_state(self.tree, self.schema),
+                checked.digest(self.schema_bytes, self.tree),
+            )
+            if trust and checked.is_known(*self.mark):
+                self.mark = (None, "")
+                return []
+        from helr.config.check import Checker
+
+        found = Checker(self.doc, self.values, self.schema).problems()
+        return problems + found + list(self._contradictions(problems + found))
+
+    def _contradictions(self, problems: list[Problem]) -> Iterator[Problem]:
+        from helr.config.rules import contradictions
+
+        given: Any = self.tree.get("sources")
+        for name in given if isinstance(given, dict) else ():
+            if not _any_below(problems, f"sources.{name}"):
+                for path, message in contradictions(given[name]):
+                    yield self._problem(("sources", name, *path), message)
+
+    def look_around(self, problems: list[Problem], *, secrets: bool, state: bool) -> list[Problem]:
+        """What the machine lacks, for those parts of the config that are right."""
+        found: list[Problem] = []
+        for name in self.names if secrets else ():
+            below = (f"sources.{name}.auth", f"sources.{name}.resilience")
+            if _any_at(problems, ("", "sources", f"sources.{name}"), below):
+                continue
+            needs = surroundings.secrets(name, self.tree["sources"][name], self.environ)
+            found += [self._problem(path, message) for path, message in needs]
+        if state and not _any_at(problems, ("", "global"), ("global.state",)):
+            trouble = surroundings.state_file(self._state())
+            if trouble:
+                found.append(self._problem(("global", "state", "path"), trouble))
+        return found
+
+    def _state(self) -> State:
+        return globals_from(self.tree.get("global", {})).state
+
+    def _problem(self, path: KeyPath, message: str) -> Problem:
+        full = f"{message} ({schemas.docs(self.schema, path)})"
+        return self.doc.problem(tuple(part for part in path if part != ""), full)
+
+    def config(self) -> Config:
+        whole = globals_from({**self.tree.get("global", {}), **self.overrides})
+        return Config(
+            path=self.doc.file,
+            globals=whole,
+            sources={name: source_from(name, self.values, whole) for name in self.names},
+            notices=tuple(self._notices()),
+        )
+
+    def _notices(self) -> Iterator[str]:
+        for path, why in schemas.ignored(self.tree, self.schema, self.schema):
+            yield str(self.doc.problem(path, f"ignored: {why}", key=True))
+        yield from self._unbraced(self.tree, ())
+
+    def _unbraced(self, value: Any, path: KeyPath) -> Iterator[str]:
+        """Helr expands $NAME too; here it stays as it is, which is worth a word."""
+        if isinstance(value, dict):
+            for key, below in value.items():
+                yield from self._unbraced(below, (*path, key))
+        elif isinstance(value, str) and "$" in value and path not in self.values.from_environment:
+            for name in _UNBRACED.findall(value):
+                if name in self.environ:
+                    message = f"${name} is sent as it stands; write ${{{name}}} for the variable"
+                    yield str(self.doc.problem(path, message))
+
+
+def _any_below(problems: list[Problem], path: str) -> bool:
+    return any(problem.path == path or problem.path.startswith(f"{path}.") for problem in problems)
+
+
+def _any_at(problems: list[Problem], exact: tuple[str, ...], below: tuple[str, ...]) -> bool:
+    return any(
+        problem.path in exact or any(_any_below([problem], path) for path in below)
+        for problem in problems
+    )

@@ -1,0 +1,41 @@
+"""What is wrong with a config: where it stands, and one line that says how to put it right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from helr.errors import UnusableError
+
+KeyPath = tuple[str | int, ...]  # from the top of the file to a key or an element
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One problem, or one warning. `line` and `column` count from 1; 0 where there is none."""
+
+    file: str
+    line: int
+    column: int
+    path: str  # dotted, as in `sources.slack-audit.url`; empty for the file itself
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+
+class ConfigError(UnusableError):
+    """A config that cannot be used; the text is every problem, one a line, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def dotted(path: KeyPath) -> str:
+    """The path as a person writes it: `sources.slack-audit.headers`, `codes[2]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

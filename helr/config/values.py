@@ -1,0 +1,108 @@
+"""A parsed tree to plain values: `${VAR}` expanded, text typed, empty keys left out.
+
+Scalars follow YAML 1.2: `true` and `false` are the only truth values, `yes`, `on` and
+`12:30` are text. A value from the environment is only ever one scalar.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from helr.config.document import Document, Node
+from helr.config.problems import ConfigError, KeyPath, Problem
+
+MAX_NODES = 20_000
+_INTEGER = re.compile(r"[-+]?[0-9]{1,100}")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9]{1,100}(?:\.[0-9]{0,100})?|\.[0-9]{1,100})(?:[eE][-+]?[0-9]{1,3})?"
+)
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_PLACEHOLDER = re.compile(r"\$(\$?)\{([^}]*)(\}?)")
+_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+
+
+class Values:
+    """The values of a document.
+
+    `spelled`: how a number or truth value is written, by path. `from_environment`: paths of
+    values that an environment variable or a default of a placeholder went into, with the
+    placeholder. `unset`: problems of placeholders, which made the value at that path useless.
+    """
+
+    def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
+        self.spelled: dict[KeyPath, str] = {}
+        self.from_environment: dict[KeyPath, str] = {}
+        self.unset: dict[KeyPath, Problem] = {}
+        self._document = document
+        self._environ = environ
+        self._nodes = 0
+        self.tree: dict[str, Any] = self._value(document.root, ())
+
+    def text(self, path: KeyPath, value: object) -> str:
+        """A scalar as it was written: `1521214343`, `1.50`, `true`."""
+        return self.spelled.get(path, str(value))
+
+    def _value(self, node: Node, path: KeyPath) -> Any:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            message = f"holds more than {MAX_NODES} values once its aliases are followed"
+            raise ConfigError([Problem(self._document.file, node.line, node.column, "", message)])
+        if isinstance(node.items, dict):
+            found = {key: self._value(item, (*path, key)) for key, item in node.items.items()}
+            if path == ("sources",):  # a source without settings is a mistake, not an absence
+                return found
+            return {key: value for key, value in found.items() if value is not None}
+        if isinstance(node.items, list):
+            return [self._value(item, (*path, i)) for i, item in enumerate(node.items)]
+        return self._scalar(node, path)
+
+    def _scalar(self, node: Node, path: KeyPath) -> Any:
+        text, typed = node.text or "", node.plain
+        if "${" in text:
+            whole = _PLACEHOLDER.fullmatch(text)
+            typed = typed and whole is not None and not whole.group(1)
+            self.from_environment[path] = text
+            text = _PLACEHOLDER.sub(lambda match: self._expand(match, path), text)
+        value = resolve(text) if typed else text
+        if value is not None and not isinstance(value, str):
+            self.spelled[path] = text
+        return value
+
+    def _expand(self, match: re.Match[str], path: KeyPath) -> str:
+        escaped, inside, closed = match.groups()
+        if escaped:
+            return match.group()[1:]
+        found = _NAME.fullmatch(inside)
+        if not closed or found is None or "${" in inside:
+            shown = match.group() if not closed else f"${{{inside}}}"
+            message = (
+                f"{shown[:60]} is no placeholder; write ${{NAME}}, ${{NAME:-default}}, or $${{"
+            )
+            self.unset[path] = self._document.problem(path, message + " for a plain ${")
+            return ""
+        name, default = found.groups()
+        value = self._environ.get(name, "")
+        if default is not None:
+            return value or default
+        if name not in self._environ:
+            message = f"the environment variable {name} is not set; set it, or write "
+            self.unset[path] = self._document.problem(path, message + f"${{{name}:-default}}")
+        return value
+
+
+def resolve(text: str) -> Any:
+    """What an unquoted scalar means: None, a truth value, a number, or the text itself."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        return number if number - number == 0 else text  # not infinite
+    return text
