@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -35,7 +36,14 @@ class Response:
     headers: Mapping[str, str]  # case-insensitive
     body: bytes | bytearray
     received: float
-    elapsed: float = 0
+    elapsed: float = 0  # seconds from sending the request to the end of the body
+    slot: threading.Semaphore | None = None  # one of the few places for a large page in memory
+
+    def release(self) -> None:
+        """Give the page's place in memory to the next page; harmless when repeated."""
+        slot, self.slot = self.slot, None
+        if slot is not None:
+            slot.release()
 
 
 Decode = Callable[[Response], T]

@@ -1,0 +1,237 @@
+"""The log: one event a line on standard error, for people or machines, without secrets.
+
+Every text passes through `redact` last, whatever wrote it: helr, a library, a traceback.
+Standard `logging` underneath; helr's own lines go through `for_source`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Mapping, MutableMapping
+from types import TracebackType
+from typing import Any, TextIO
+from urllib.parse import quote, quote_plus
+
+TRACE = 5
+LEVELS = {
+    "trace": TRACE,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+HIDDEN = "***"
+MIN_DERIVED = 6  # a shorter encoded form would match by chance
+
+_COLOURS = {"trace": "2", "debug": "2", "info": "32", "warn": "33", "error": "31"}
+_CONTROL = {c: repr(chr(c))[1:-1] for c in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+_forms: set[str] = set()
+_secrets: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+_lock = threading.Lock()
+
+
+def secret(value: str) -> None:
+    """From now on, never show this value, nor its escaped and encoded forms."""
+    global _pattern
+    with _lock:
+        if not value or value in _secrets:
+            return
+        _secrets.add(value)
+        _forms.update(_forms_of(value))
+        longest_first = sorted(_forms, key=len, reverse=True)
+        _pattern = re.compile("|".join(re.escape(form) for form in longest_first))
+
+
+def redact(text: str) -> str:
+    """The text with every registered secret replaced."""
+    return text if _pattern is None else _pattern.sub(HIDDEN, text)
+
+
+def excerpt(text: str, limit: int = 200) -> str:
+    """The start of a foreign text, fit for a message: redacted *before* it is cut, one line."""
+    shown = redact(text).translate(_CONTROL)
+    return shown if len(shown) <= limit else shown[:limit] + "…"
+
+
+def _forms_of(value: str) -> set[str]:
+    raw = value.encode("utf-8", "surrogateescape")
+    derived = {
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        json.dumps(value)[1:-1].replace("/", "\\/"),
+        repr(value)[1:-1],
+        value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+        quote(raw),
+        quote(raw, safe=""),
+        quote_plus(raw),
+    }
+    derived |= {re.sub("%[0-9A-F]{2}", lambda m: m[0].lower(), form) for form in derived}
+    for before in range(3):  # inside "user:secret", base64 depends on what stands before
+        encoded = base64.b64encode(b"\0" * before + raw).decode()
+        core = encoded[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
+        derived |= {core, core.replace("+", "-").replace("/", "_")}
+    return {value} | {form for form in derived if len(form) >= MIN_DERIVED}
+
+
+class Log(logging.LoggerAdapter[logging.Logger]):
+    """Log lines that carry a label; `fields={…}` adds members to a JSON line."""
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        fields = kwargs.pop("fields", None)
+        kwargs["extra"] = {**(self.extra or {}), "fields": fields}
+        return msg, kwargs
+
+    def trace(self, msg: str, *args: object, **kwargs: Any) -> None:
+        self.log(TRACE, msg, *args, **kwargs)
+
+
+def for_source(name: str, label_key: str = "", label_value: str = "") -> Log:
+    """The log of one source; the label defaults to `source` and its name."""
+    extra = {"label_key": label_key, "label_value": label_value or name}
+    return Log(logging.getLogger("helr"), extra)
+
+
+def setup(
+    level: str,
+    fmt: str,
+    *,
+    label_key: str = "source",
+    label_value: str = "helr",
+    stream: TextIO | None = None,
+) -> None:
+    """Send the log to `stream` (standard error). `level`: a key of LEVELS; `fmt`: pretty | json.
+
+    At `trace` the libraries' own lines are shown too. May be called again.
+    """
+    target = sys.stderr if stream is None else stream
+    formatter = _Json(label_key, label_value) if fmt == "json" else _Pretty(_wants_colour(target))
+    number = LEVELS[level]
+    for value, name in ((TRACE, "trace"), (logging.WARNING, "warn")):
+        logging.addLevelName(value, name)
+    root = logging.getLogger()
+    for old in [h for h in root.handlers if isinstance(h, _Handler)]:
+        root.removeHandler(old)
+    root.addHandler(_Handler(target, formatter))
+    root.setLevel(number if number <= TRACE else max(number, logging.WARNING))
+    logging.getLogger("helr").setLevel(number)
+    sys.excepthook = _unexpected
+    threading.excepthook = lambda a: _unexpected(
+        a.exc_type, a.exc_value or a.exc_type(), a.exc_traceback
+    )
+
+
+def _wants_colour(stream: TextIO) -> bool:
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def _unexpected(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """A bug: its traceback, without secrets, as one log event."""
+    if issubclass(kind, (KeyboardInterrupt, SystemExit)):
+        return
+    logging.getLogger("helr").error(
+        "internal error, please report it: %s: %s", kind.__name__, error, exc_info=error
+    )
+
+
+class _Handler(logging.Handler):
+    """Writes whole lines; a log that cannot be written never disturbs the work."""
+
+    def __init__(self, stream: TextIO, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._stream = stream
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._stream.write(self.format(record) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            return  # standard error is closed or full
+        except Exception:  # noqa: BLE001 - a bad log call must not end a poll, nor print secrets
+            return
+
+
+class _Pretty(logging.Formatter):
+    """`2026-01-02T03:04:05Z INFO  slack-audit: message`"""
+
+    def __init__(self, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        level, text = _level(record), _message(record)
+        label = getattr(record, "label_value", "")
+        if label and not text.startswith(label):
+            text = f"{label}: {text}"
+        trace = _trace(record)
+        shown = redact(f"{text} {trace}" if trace else text).translate(_CONTROL)
+        head = f"{level.upper():5}"
+        if self._colour:
+            head = f"\x1b[{_COLOURS.get(level, '0')}m{head}\x1b[0m"
+        return f"{_time(record, millis=False)} {head} {shown}"
+
+
+class _Json(logging.Formatter):
+    """`{"ts":…,"level":…,"msg":…,"source":…, fields…}`"""
+
+    def __init__(self, label_key: str, label_value: str) -> None:
+        super().__init__()
+        self._label = (label_key, label_value)
+
+    def format(self, record: logging.LogRecord) -> str:
+        key = getattr(record, "label_key", "") or self._label[0]
+        line: dict[str, Any] = {
+            "ts": _time(record, millis=True),
+            "level": _level(record),
+            "msg": redact(_message(record)),
+            key: redact(getattr(record, "label_value", "") or self._label[1]),
+        }
+        fields: Mapping[str, Any] = getattr(record, "fields", None) or {}
+        for name, value in fields.items():
+            plain = value is None or isinstance(value, (bool, int, float))
+            line.setdefault(name, value if plain else redact(str(value)))
+        if trace := _trace(record):
+            line["trace"] = redact(trace)
+        return json.dumps(line, separators=(",", ":"))
+
+
+def _level(record: logging.LogRecord) -> str:
+    number = record.levelno
+    return next((name for name, n in reversed(LEVELS.items()) if number >= n), "trace")
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        text = record.getMessage()
+    except (TypeError, ValueError):
+        text = f"{record.msg} {record.args}"
+    return text if record.name.startswith("helr") else f"{record.name}: {text}"
+
+
+def _trace(record: logging.LogRecord) -> str:
+    if not record.exc_info or record.exc_info[0] is None:
+        return ""
+    return logging.Formatter().formatException(record.exc_info)
+
+
+def _time(record: logging.LogRecord, *, millis: bool) -> str:
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{text}.{int(record.msecs):03d}Z" if millis else f"{text}Z"

@@ -1,0 +1,328 @@
+"""One request, asked until it succeeds or asking again makes no sense.
+
+In this order: hold and breaker, our own pace, send, read, decode; on a failure the breaker
+learns of it, then the wait that the server asks for or the backoff, then again. Every wait
+is announced and ends on a stop.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from helr import __version__
+from helr.auth import open_auth
+from helr.clock import Clock
+from helr.config.model import Source
+from helr.errors import HeldError, PollError, UnusableError
+from helr.log import for_source
+from helr.transport import body, pacing, redirect, security
+from helr.transport.breaker import Breaker
+from helr.transport.deadline import Deadline
+from helr.transport.errors import ConnectError, Late, RefusedError, RequestTimeoutError
+from helr.transport.hold import Hold
+from helr.transport.model import Decode, Notes, Request, Response, T
+
+if TYPE_CHECKING:
+    from helr.transport.wire import Reply, Wire
+
+BREAKER_KEY = "breaker"
+DAY_SECS = 86_400
+QUIET_SECS = 1.0  # shorter waits for our own pace are not worth a line at info
+
+
+class Transport:
+    """The connection of one source to its API. Used by one thread at a time.
+
+    `slots`: places for large pages in memory, shared by all sources. Raises UnusableError
+    when the configuration is not safe or its TLS files cannot be used.
+    """
+
+    def __init__(
+        self, source: Source, *, clock: Clock, notes: Notes, slots: threading.Semaphore
+    ) -> None:
+        security.register_secrets(source)
+        if trouble := security.problem(source):
+            raise UnusableError(trouble)
+        self._source = source
+        self._clock = clock
+        self._notes = notes
+        self._slots = slots
+        self._log = for_source(source.name, source.label_key, source.label_value)
+        self._auth = open_auth(source.auth)
+        self._deadline = Deadline(source.resilience.timeouts, clock)
+        self._bucket = pacing.Bucket(source.resilience.rate_limit, clock)
+        self._context = security.tls_context(source)
+        self._base_headers = {
+            "User-Agent": f"helr/{__version__}",
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip, deflate",
+            "Connection": "keep-alive",
+        }
+        self._not_before = 0.0  # adaptive: clock.monotonic() at which the budget is refilled
+        self._wire: Wire | None = None
+        self._hold: Hold | None = None
+        self._breaker: Breaker | None = None
+
+    def fetch(self, request: Request, decode: Decode[T], deadline: float | None = None) -> T:
+        """What `decode` makes of the answer to `request`, after as many tries as are allowed.
+
+        `decode` sees every answer that arrived whole, whatever its status, and raises a
+        PollError for one that is not a page. No wait goes past `deadline`
+        (`clock.monotonic()`). Raises PollError, HeldError, Stopped.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            self.check_held()
+            self._pace(deadline)
+            response: Response | None = None
+            try:
+                response = self._send(request)
+                result = decode(response)
+            except PollError as error:
+                if response is not None:
+                    response.release()
+                self._settle(error, response)
+                wait = self._wait_after(error, response, attempt, deadline)
+            except BaseException:
+                if response is not None:
+                    response.release()
+                raise
+            else:
+                self._settle(None, response)
+                return result
+            self._sleep(*wait)
+
+    def check_held(self) -> None:
+        """Raises HeldError if a Retry-After or an open breaker forbids asking now."""
+        now = self._clock.now()
+        hold, name = self._held(), self._source.name
+        if hold.active(now):
+            way_out = f"`helr state reset {name} --hold` lifts it"
+            text = f"not asked before {_utc(hold.until)}: {hold.reason}; {way_out}"
+            raise HeldError(f"{name}: {text}", hold.until)
+        breaker = self._circuit()
+        until = breaker.blocked_until(now)
+        if until is not None:
+            because = f" after: {breaker.reason}" if breaker.reason else ""
+            raise HeldError(
+                f"{name}: the circuit breaker is open until {_utc(until)}{because}", until
+            )
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        if self._wire is not None:
+            self._wire.close()
+
+    # -- one try
+
+    def _send(self, request: Request) -> Response:
+        headers = {**self._base_headers, **self._auth.headers(), **self._source.headers}
+        url, params = request.url, request.params
+        for _ in range(redirect.MOST + 1):
+            self._deadline.start()
+            began = self._clock.monotonic()
+            reply = self._open(url, params, headers)
+            target = redirect.target(self._source.name, reply.status, reply.headers, reply.url)
+            if target is None:
+                return self._read(request, reply, began)
+            reply.close()
+            url, params = target, ()
+        raise RefusedError(
+            f"{self._source.name}: {security.safe_url(request.url)}: more than {redirect.MOST}"
+            " redirects; put the final address into `url`"
+        )
+
+    def _open(
+        self, url: str, params: tuple[tuple[str, str], ...], headers: dict[str, str]
+    ) -> Reply:
+        if self._wire is None:
+            from helr.transport.wire import Wire  # a held source needs no HTTP
+
+            self._wire = Wire(self._source, self._deadline, self._context)
+        try:
+            return self._wire.get(url, params, headers)
+        except Late as late:
+            raise self._late(late, url) from None
+
+    def _read(self, request: Request, reply: Reply, began: float) -> Response:
+        taken: list[threading.Semaphore] = []
+
+        def take_slot() -> None:
+            body.take_slot(self._slots, self._deadline)
+            taken.append(self._slots)
+
+        try:
+            encoding = reply.headers.get("Content-Encoding", "")
+            data = body.read_body(reply, encoding, self._source.max_response_bytes, take_slot)
+        except BaseException as error:
+            reply.close()
+            for slot in taken:
+                slot.release()
+            if isinstance(error, Late):
+                raise self._late(error, reply.url) from None
+            if isinstance(error, body.BadBody):
+                kind = ConnectError if error.cut else RefusedError
+                where = f"{self._source.name}: {security.safe_url(reply.url)}"
+                raise kind(f"{where}: {error}") from None
+            raise
+        return Response(
+            request=request,
+            url=security.safe_url(reply.url, query=True),
+            path=security.path_of(reply.url),
+            status=reply.status,
+            headers=reply.headers,
+            body=data,
+            received=self._clock.now(),
+            elapsed=self._clock.monotonic() - began,
+            slot=taken[0] if taken else None,
+        )
+
+    def _late(self, late: Late, url: str) -> RequestTimeoutError:
+        return RequestTimeoutError(
+            f"{self._source.name}: {security.safe_url(url)}: no whole answer within"
+            f" resilience.timeouts.{late.key} ({late.secs:g} s); ask for fewer events a page"
+            " (`limit`), or allow more time"
+        )
+
+    # -- after a try
+
+    def _settle(self, error: PollError | None, response: Response | None) -> None:
+        """Tell the breaker, and note what the headers say about the budget."""
+        breaker = self._circuit()
+        was = breaker.state(self._clock.now())
+        status = response.status if response is not None else 0
+        if error is not None and (error.server_fault or status >= 500):
+            changed = breaker.failed(self._clock.now(), str(error))
+        else:
+            changed = response is not None and breaker.succeeded()
+        if changed:
+            self._notes.set(BREAKER_KEY, breaker.dump())
+        state = breaker.state(self._clock.now())
+        if state != was:
+            until = f" until {_utc(breaker.blocked_until(self._clock.now()) or 0)}"
+            self._log.warning(
+                "circuit breaker: %s → %s%s", was, state, until if state == "open" else ""
+            )
+        limits = self._source.resilience.rate_limit
+        if response is not None and limits.adaptive and error is None:
+            wait = pacing.spent_wait(response.headers, limits, self._clock.now())
+            self._spent(wait)
+
+    def _spent(self, wait: float) -> None:
+        if wait > self._source.resilience.retries.max_backoff_secs:
+            self._hold_for(wait, "the budget of requests is spent (rate_limit.adaptive)")
+        elif wait > 0:
+            self._not_before = self._clock.monotonic() + wait
+
+    def _wait_after(
+        self, error: PollError, response: Response | None, attempt: int, deadline: float | None
+    ) -> tuple[float, str]:
+        """How long to wait before the next try, and why; raises when there is none."""
+        retries = self._source.resilience.retries
+        asked, header = self._asked_wait(error, response)
+        again = self._retryable(error, response) and attempt < retries.max_attempts
+        if self._circuit().blocked_until(self._clock.now()) is not None:
+            again = False
+        if asked > retries.max_backoff_secs or (asked and not again):
+            until = self._hold_for(asked, f"{header} after: {error}")
+            raise HeldError(
+                f"{error}; the server asks to wait {_length(asked)} ({header}): not asked again"
+                f" before {_utc(until)}",
+                until,
+            ) from error
+        if not again:
+            raise _tried(error, attempt)
+        wait = asked or pacing.backoff(retries, attempt)
+        if deadline is not None and self._clock.monotonic() + wait >= deadline:
+            if asked:
+                self._hold_for(asked, f"{header} after: {error}")
+            raise _tried(error, attempt)
+        source_of_wait = f"{header}, " if header else ""
+        return wait, f"{source_of_wait}try {attempt + 1} of {retries.max_attempts} follows: {error}"
+
+    def _retryable(self, error: PollError, response: Response | None) -> bool:
+        if getattr(error, "final", False):
+            return False
+        if error.retryable or response is None:
+            return error.retryable
+        status = getattr(error, "status", None)
+        status = response.status if status is None or status < 100 else status
+        codes = self._source.resilience.retries.retryable_status_codes
+        if codes is None:
+            return status in (408, 429) or status >= 500
+        return status in codes
+
+    def _asked_wait(self, error: PollError, response: Response | None) -> tuple[float, str]:
+        limits = self._source.resilience.rate_limit
+        if not limits.respect_headers or response is None:
+            return 0.0, ""
+        if error.retry_after is not None and error.retry_after > 0:
+            return error.retry_after, "Retry-After"
+        if response.status not in (429, 503) and not error.retryable:
+            return 0.0, ""
+        return pacing.asked_wait(response.headers, limits, self._clock.now())
+
+    # -- waiting
+
+    def _hold_for(self, wait: float, reason: str) -> float:
+        until = self._clock.now() + wait
+        self._held().set(until, reason)
+        if wait > DAY_SECS:
+            self._log.warning(
+                "the server asks to wait %s, until %s; `helr state reset %s --hold` lifts that",
+                _length(wait),
+                _utc(until),
+                self._source.name,
+            )
+        return until
+
+    def _pace(self, deadline: float | None) -> None:
+        """Our own cap and a spent budget."""
+        pause = self._bucket.take()
+        spent = self._not_before - self._clock.monotonic()
+        if spent > pause:
+            self._sleep(spent, "the budget of requests is spent (rate_limit.adaptive)")
+        elif pause > 0:
+            self._sleep(pause, "rate_limit.max_requests_per_second")
+
+    def _sleep(self, secs: float, reason: str) -> None:
+        say = self._log.info if secs >= QUIET_SECS or "try" in reason else self._log.debug
+        say("waiting %s (%s)", _length(secs), reason, fields={"wait_secs": round(secs, 3)})
+        self._clock.sleep(secs)
+
+    # -- what outlives the process
+
+    def _held(self) -> Hold:
+        if self._hold is None:
+            self._hold = Hold(self._notes)
+        return self._hold
+
+    def _circuit(self) -> Breaker:
+        if self._breaker is None:
+            config = self._source.resilience.circuit_breaker
+            self._breaker = Breaker(config, self._notes.get(BREAKER_KEY))
+        return self._breaker
+
+
+def _tried(error: PollError, attempt: int) -> PollError:
+    if attempt > 1:
+        error.args = (f"{error} ({attempt} tries)", *error.args[1:])
+    return error
+
+
+def _utc(when: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
+    except (ValueError, OverflowError, OSError):
+        return "the end of time"
+
+
+def _length(secs: float) -> str:
+    if secs < 120:
+        return f"{secs:.1f} s"
+    if secs < 7_200:
+        return f"{secs / 60:.0f} min"
+    return f"{secs / 3600:.1f} h"

@@ -1,0 +1,166 @@
+"""Why a request failed, in one line a user can act on.
+
+HTTP libraries wrap the cause of a failure several times over; this looks through the
+wrapping for the one that matters.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator
+
+import urllib3.exceptions as u3
+
+from helr.errors import PollError
+from helr.transport.errors import ConnectError, RefusedError, RequestTimeoutError, TrustError
+from helr.transport.security import safe_url
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything it wraps: causes, contexts, `reason` and arguments."""
+    todo, seen = [error], set[int]()
+    while todo:
+        current = todo.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        inner = (current.__cause__, current.__context__, getattr(current, "reason", None))
+        todo += [e for e in (*inner, *current.args) if isinstance(e, BaseException)]
+
+
+def is_disconnect(error: BaseException) -> bool:
+    """Whether the other side closed the connection before it answered."""
+    kinds = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+    return any(isinstance(e, kinds) for e in chain(error))
+
+
+def explain(error: BaseException, name: str, url: str) -> PollError:
+    """The PollError to raise for what a request to `url` of source `name` died of."""
+    where = f"{name}: {safe_url(url)}"
+    causes = list(chain(error))
+    for look in (_proxy, _trust, _tls, _dns, _timeout, _connect, _body):
+        found = look(causes)
+        if found:
+            kind, text = found
+            return kind(f"{where}: {text}")
+    if isinstance(error, (ValueError, u3.LocationParseError)) and not isinstance(error, OSError):
+        return RefusedError(f"{where}: cannot be asked for ({_words(error)}); check `url`")
+    return ConnectError(f"{where}: {_words(causes[-1])}; check the network between here and there")
+
+
+Found = tuple[type[PollError], str] | None
+
+
+def _proxy(causes: list[BaseException]) -> Found:
+    if not any(isinstance(e, u3.ProxyError) or "Tunnel connection" in str(e) for e in causes):
+        return None
+    text = next((str(e) for e in causes if str(e).startswith("Tunnel connection failed")), "")
+    if " 407" in text:
+        advice = "put its user and password into HTTPS_PROXY (http://user:password@host:port)"
+        return RefusedError, f"the proxy wants a login (407); {advice}"
+    cause = text or _words(causes[-1])
+    advice = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in helr's environment"
+    return ConnectError, f"the proxy could not be used ({cause}); {advice}"
+
+
+def _trust(causes: list[BaseException]) -> Found:
+    for e in causes:
+        if isinstance(e, ssl.SSLCertVerificationError):
+            said = e.verify_message or "verification failed"
+            return TrustError, f"the server's certificate is not trusted: {said}; {_cure(said)}"
+        if isinstance(e, ssl.CertificateError):
+            return TrustError, f"the server's certificate is not trusted; {_cure('mismatch')}"
+    return None
+
+
+def _cure(said: str) -> str:
+    low = said.lower()
+    if "expired" in low or "not yet valid" in low:
+        return "check this machine's clock, else the server needs a new certificate"
+    if "mismatch" in low or "not valid for" in low:
+        return "check the host name in `url`"
+    if "self-signed" in low or "self signed" in low or "issuer" in low:
+        return (
+            "if a private CA or an inspecting proxy signed it, name that CA in"
+            " resilience.tls.ca_file"
+        )
+    return "see resilience.tls in the configuration"
+
+
+def _tls(causes: list[BaseException]) -> Found:
+    for e in causes:
+        if not isinstance(e, ssl.SSLError) or isinstance(e, TimeoutError):
+            continue
+        reason = (e.reason or "").replace("_", " ").lower() or "handshake failed"
+        if "wrong version number" in reason or "http request" in reason:
+            return TrustError, (
+                "the server does not speak TLS on this port; check the scheme and the port in `url`"
+            )
+        if "certificate" in reason and "alert" in reason:
+            return TrustError, (
+                f"the server refused the client's certificate ({reason});"
+                " check resilience.tls.client_cert_file and client_key_file"
+            )
+        if "version" in reason or "no protocols" in reason:
+            return TrustError, (
+                f"no common TLS version ({reason}); check resilience.tls.min_version"
+            )
+        return ConnectError, f"TLS failed ({reason}); check that `url` names a TLS server"
+    return None
+
+
+def _dns(causes: list[BaseException]) -> Found:
+    for e in causes:
+        if isinstance(e, socket.gaierror):
+            why = e.strerror or "no answer"
+            return ConnectError, (
+                f"the host name could not be resolved ({why});"
+                " check the spelling in `url` and this machine's DNS"
+            )
+    return None
+
+
+def _timeout(causes: list[BaseException]) -> Found:
+    kinds = (TimeoutError, u3.TimeoutError)
+    if not any(isinstance(e, kinds) for e in causes):
+        return None
+    return RequestTimeoutError, (
+        "connecting took longer than resilience.timeouts.connect_secs;"
+        " check firewall and proxy, or allow more time"
+    )
+
+
+def _connect(causes: list[BaseException]) -> Found:
+    for e in causes:
+        if isinstance(e, ConnectionRefusedError):
+            return ConnectError, (
+                "connection refused: nothing listens there; check host and port in `url`"
+            )
+        if isinstance(e, (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)):
+            return ConnectError, "the server closed the connection before it had answered"
+        if isinstance(e, (http.client.BadStatusLine, http.client.LineTooLong)):
+            return ConnectError, "what answers there does not speak HTTP; check host and port"
+        if isinstance(e, OSError) and e.errno is not None and e.strerror:
+            return ConnectError, f"{e.strerror.lower()}; check the network and the host in `url`"
+    return None
+
+
+def _body(causes: list[BaseException]) -> Found:
+    for e in causes:
+        if isinstance(e, (http.client.IncompleteRead, u3.IncompleteRead)):
+            return ConnectError, f"the body was cut short after {_count(e)} bytes"
+        if isinstance(e, (u3.ProtocolError, http.client.HTTPException)):
+            return ConnectError, f"the answer is not valid HTTP ({_words(e)})"
+    return None
+
+
+def _count(error: http.client.IncompleteRead | u3.IncompleteRead) -> int:
+    partial = error.partial
+    return partial if isinstance(partial, int) else len(partial)
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

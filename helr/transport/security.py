@@ -1,0 +1,119 @@
+"""What must never leave the machine, or the log: secrets in URLs, headers and plain http.
+
+Imports no HTTP library, so that a config check costs nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from helr.config.model import Source
+from helr.log import redact, secret
+
+if TYPE_CHECKING:
+    import ssl
+
+# Names of query parameters and headers whose values are credentials.
+SECRET_NAME = re.compile(
+    r"(^|[-_.])(authorization|auth|cookie|token|api[-_]?key|apikey|access[-_]?key|secret[-_]?key"
+    r"|subscription[-_]?key|private[-_]?key|key|secret|password|passwd|pwd|signature|sig"
+    r"|credentials?|session[-_]?id)$",
+    re.IGNORECASE,
+)
+NOT_SECRET = re.compile(r"(sort|order|group|partition|page|next|cursor)[-_]?(key|token)$", re.I)
+HIDDEN = "***"
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a query parameter or header of that name holds a credential."""
+    return bool(SECRET_NAME.search(name)) and not NOT_SECRET.search(name)
+
+
+def safe_url(url: str, *, query: bool = False) -> str:
+    """The URL without user info, fragment and (unless `query`) query.
+
+    With `query`, the values of parameters that hold credentials are replaced.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        shown = f"{parts.scheme}://{host}{parts.path}" if host else parts.path
+    except ValueError:
+        return redact(re.sub(r"[?#].*|//[^/]*@", "", url))
+    if query and parts.query:
+        shown += "?" + "&".join(
+            f"{quote(k)}={HIDDEN if is_secret_name(k) else quote(v, safe=':,/')}"
+            for k, v in parse_qsl(parts.query, keep_blank_values=True)
+        )
+    return redact(shown)
+
+
+def secrets_of(source: Source) -> list[str]:
+    """The credentials that the configuration itself holds: URL, query and headers."""
+    found = []
+    try:
+        parts = urlsplit(source.url)
+        found += [v for v in (parts.username, parts.password) if v]
+        pairs = parse_qsl(parts.query)
+    except ValueError:
+        pairs = []
+    pairs += [*source.query_params.items(), *source.first_request_query_params.items()]
+    pairs += source.headers.items()
+    for name, value in pairs:
+        if is_secret_name(name):
+            found.append(value)
+            found += value.split()[1:]  # "Bearer abc": the scheme is no secret, the rest is
+    return [v for v in found if v]
+
+
+def register_secrets(source: Source) -> None:
+    """Make sure that no log line shows a credential of the source's configuration."""
+    for value in secrets_of(source):
+        secret(value)
+
+
+def problem(source: Source) -> str | None:
+    """Why the source may not be asked as configured: credentials over plain http."""
+    try:
+        parts = urlsplit(source.url)
+        host = parts.hostname or ""
+        port = parts.port
+    except ValueError:
+        return f"{source.name}: `url` is not a URL"
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        return f"{source.name}: `url` must be http:// or https:// and name a host"
+    if parts.scheme == "https" or source.allow_insecure or is_loopback(host):
+        return None
+    if source.auth is None and not secrets_of(source):
+        return None
+    return (
+        f"{source.name}: {safe_url(source.url)}: plain http would show the credentials to the"
+        " network; use https, or set `allow_insecure: true` if that is meant"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine, by name or address."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def path_of(url: str) -> str:
+    """The path that was asked for."""
+    return urlsplit(url).path or "/"
+
+
+def tls_context(source: Source) -> ssl.SSLContext | None:
+    """The TLS context for the source, None for plain http. Raises UnusableError."""
+    if not source.url.lower().startswith("https:"):
+        return None
+    from helr.transport.tls import make_context  # plain http needs no TLS
+
+    return make_context(source)

@@ -1,0 +1,263 @@
+"""One GET over HTTP: the only file that knows requests and urllib3.
+
+What it adds to them: every wait is bounded by a `Deadline` and ends on a stop; TLS is
+verified by our own context; proxies are looked up once; ~/.netrc and cookies play no part;
+a pooled connection that the server closed while it was idle is replaced without a word.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import requests
+import requests.adapters
+import requests.utils
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from helr.config.model import Source
+from helr.errors import PollError
+from helr.transport.deadline import Deadline
+from helr.transport.faults import explain, is_disconnect
+
+
+class Reply:
+    """An answer whose headers are here and whose body is still coming."""
+
+    def __init__(self, raw: requests.Response, fault: partial[PollError]) -> None:
+        self.status: int = raw.status_code
+        self.headers: Mapping[str, str] = raw.headers
+        self.url: str = str(raw.url)
+        self._raw = raw.raw
+        self._fault = fault
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes as they were sent (still compressed); empty at the end."""
+        try:
+            data: bytes = self._raw.read(size, decode_content=False)
+        except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+            self.close()
+            raise self._fault(error) from error
+        if not data:
+            self._raw.release_conn()
+        return data
+
+    def close(self) -> None:
+        """Drop the connection: what is left of the body is not wanted."""
+        self._raw.close()
+        self._raw.release_conn()
+
+
+class Wire:
+    """The connections of one source. Used by one thread at a time."""
+
+    def __init__(self, source: Source, deadline: Deadline, context: ssl.SSLContext | None) -> None:
+        self._name = source.name
+        self._adapter = _Adapter(deadline, context)
+        self._deadline = deadline
+        self._proxies = dict(requests.utils.get_environ_proxies(source.url))
+        self._template = requests.PreparedRequest()
+        try:
+            self._template.prepare(method="GET", url=source.url)
+        except (requests.exceptions.RequestException, ValueError) as error:
+            raise explain(error, source.name, source.url) from error
+
+    @property
+    def proxies(self) -> Mapping[str, str]:
+        """The proxies from the environment, by scheme; their user info is secret."""
+        return self._proxies
+
+    def get(
+        self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
+    ) -> Reply:
+        """Send one GET; returns when the headers are here.
+
+        Raises PollError (see errors.py), Late when a limit runs out, Stopped.
+        """
+        prepared = self._template.copy()
+        fault = partial(explain, name=self._name, url=url)
+        try:
+            prepared.prepare_url(url, params)
+            prepared.prepare_headers(headers)
+            return Reply(self._send(prepared), fault)
+        except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+            raise fault(error) from error
+
+    def _send(self, prepared: requests.PreparedRequest) -> requests.Response:
+        send = partial(
+            self._adapter.send,
+            prepared,
+            stream=True,
+            timeout=self._deadline.timeouts.connect_secs,  # only until the deadline takes over
+            proxies=self._proxies,
+        )
+        try:
+            return send()
+        except requests.ConnectionError as error:
+            if self._adapter.reused and is_disconnect(error):
+                return send()  # closed by the server while it was idle: not a failure
+            raise
+
+    def close(self) -> None:
+        self._adapter.close()
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """requests' adapter with our pools and our TLS context; verification cannot be off."""
+
+    def __init__(self, deadline: Deadline, context: ssl.SSLContext | None) -> None:
+        self.reused = False  # whether the last request went over a pooled connection
+        self._extra: dict[str, Any] = {} if context is None else {"ssl_context": context}
+        self._classes = {
+            "http": partial(_Pool, adapter=self, deadline=deadline),
+            "https": partial(_TlsPool, adapter=self, deadline=deadline),
+        }
+        super().__init__(pool_connections=2, pool_maxsize=1)
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **kwargs: Any
+    ) -> None:
+        super().init_poolmanager(connections, maxsize, block, **kwargs, **self._extra)
+        self.poolmanager.pool_classes_by_scheme = self._classes
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs, **self._extra)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = self._classes
+        return manager
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        """The context alone says whom to trust: requests would add its own bundle to it."""
+
+
+class _PoolMixin:
+    """A pool that says whether a connection was used before, and drops one idle for long."""
+
+    _adapter: _Adapter
+    _deadline: Deadline
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        conn = super()._get_conn(timeout)  # type: ignore[misc]
+        idle_secs, last = self._deadline.timeouts.idle_secs, getattr(conn, "last_used", None)
+        now = self._deadline.clock.monotonic()
+        if idle_secs is not None and last is not None and now - last > idle_secs:
+            conn.close()
+        self._adapter.reused = getattr(conn, "sock", None) is not None
+        return conn
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.last_used = self._deadline.clock.monotonic()
+        super()._put_conn(conn)  # type: ignore[misc]
+
+    def _new_conn(self) -> Any:
+        conn = super()._new_conn()  # type: ignore[misc]
+        conn.deadline = self._deadline
+        conn.response_class = partial(_TimedResponse, deadline=self._deadline)
+        return conn
+
+
+class _Pool(_PoolMixin, HTTPConnectionPool):
+    def __init__(self, *args: Any, adapter: _Adapter, deadline: Deadline, **kwargs: Any) -> None:
+        self._adapter, self._deadline = adapter, deadline
+        super().__init__(*args, **kwargs)
+
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802
+        """Ours, unless a recorder has put its own class in the place of urllib3's."""
+        theirs = HTTPConnectionPool.ConnectionCls
+        return _Connection if theirs is HTTPConnection else theirs
+
+
+class _TlsPool(_PoolMixin, HTTPSConnectionPool):
+    def __init__(self, *args: Any, adapter: _Adapter, deadline: Deadline, **kwargs: Any) -> None:
+        self._adapter, self._deadline = adapter, deadline
+        super().__init__(*args, **kwargs)
+
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802
+        """As above."""
+        theirs = HTTPSConnectionPool.ConnectionCls
+        return _TlsConnection if theirs is HTTPSConnection else theirs
+
+
+class _ConnectMixin:
+    """Connecting within the deadline: each of a name's addresses gets a fair share of it."""
+
+    deadline: Deadline
+    _dns_host: str
+    host: str
+    port: int
+    socket_options: Any
+
+    def _new_conn(self) -> socket.socket:
+        self.deadline.start_connect()
+        addresses = socket.getaddrinfo(self._dns_host, self.port, 0, socket.SOCK_STREAM)
+        failure: OSError | None = None
+        for index, (family, kind, protocol, _, address) in enumerate(addresses):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                sock.settimeout(self.deadline.connect_left(len(addresses) - index))
+                sock.connect(address)
+                sock.settimeout(self.deadline.connect_left())  # for the TLS handshake
+                return sock
+            except OSError as error:
+                sock.close()
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
+        if isinstance(failure, TimeoutError):
+            self.deadline.connect_left()  # says which limit it was
+        raise failure or OSError("the name has no address")
+
+
+class _Connection(_ConnectMixin, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_ConnectMixin, HTTPSConnection):
+    pass
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """http.client's answer, reading through `_TimedReader`."""
+
+    def __init__(self, sock: socket.socket, *args: Any, deadline: Deadline, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, deadline), 65_536)
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket; every wait is bounded by the deadline and ends on a stop."""
+
+    def __init__(self, raw: Any, sock: socket.socket, deadline: Deadline) -> None:
+        self._raw = raw  # keeps the socket open for as long as this is read from
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._deadline.start_read()
+        while True:
+            self._sock.settimeout(self._deadline.read_left())
+            try:
+                return self._sock.recv_into(buffer)
+            except TimeoutError:
+                continue  # read_left says when it is enough
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
