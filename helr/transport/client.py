@@ -11,12 +11,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from helr import __version__
-from helr.auth import open_auth
+from helr import __version__, hints
+from helr.auth import SecretError, open_auth
 from helr.clock import Clock
 from helr.config.model import Source
 from helr.errors import HeldError, PollError, UnusableError
-from helr.log import for_source
+from helr.log import for_source, redact
 from helr.transport import body, pacing, redirect, security
 from helr.transport.breaker import Breaker
 from helr.transport.deadline import Deadline
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BREAKER_KEY = "breaker"
 DAY_SECS = 86_400
+SPENT = "the server's budget of requests is spent (rate_limit.adaptive)"
 QUIET_SECS = 1.0  # shorter waits for our own pace are not worth a line at info
 
 
@@ -76,7 +77,7 @@ class Transport:
         while True:
             attempt += 1
             self.check_held()
-            self._pace(deadline)
+            self._pace()
             response: Response | None = None
             try:
                 response = self._send(request)
@@ -85,7 +86,7 @@ class Transport:
                 if response is not None:
                     response.release()
                 self._settle(error, response)
-                wait = self._wait_after(error, response, attempt, deadline)
+                wait, reason = self._wait_after(error, response, attempt, deadline)
             except BaseException:
                 if response is not None:
                     response.release()
@@ -93,23 +94,21 @@ class Transport:
             else:
                 self._settle(None, response)
                 return result
-            self._sleep(*wait)
+            self._sleep(wait, reason, loud=True)
 
     def check_held(self) -> None:
         """Raises HeldError if a Retry-After or an open breaker forbids asking now."""
         now = self._clock.now()
         hold, name = self._held(), self._source.name
+        way_out = f"`helr state reset {name} --hold` lifts that"
         if hold.active(now):
-            way_out = f"`helr state reset {name} --hold` lifts it"
-            text = f"not asked before {_utc(hold.until)}: {hold.reason}; {way_out}"
+            text = f"not asked before {_utc(hold.until)}; {way_out}; {hold.reason}"
             raise HeldError(f"{name}: {text}", hold.until)
         breaker = self._circuit()
         until = breaker.blocked_until(now)
         if until is not None:
-            because = f" after: {breaker.reason}" if breaker.reason else ""
-            raise HeldError(
-                f"{name}: the circuit breaker is open until {_utc(until)}{because}", until
-            )
+            text = f"the circuit breaker is open until {_utc(until)}; {way_out}; {breaker.reason}"
+            raise HeldError(f"{name}: {text}", until)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -119,7 +118,7 @@ class Transport:
     # -- one try
 
     def _send(self, request: Request) -> Response:
-        headers = {**self._base_headers, **self._auth.headers(), **self._source.headers}
+        headers = {**self._base_headers, **self._source.headers, **self._credentials()}
         url, params = request.url, request.params
         for _ in range(redirect.MOST + 1):
             self._deadline.start()
@@ -134,6 +133,14 @@ class Transport:
             f"{self._source.name}: {security.safe_url(request.url)}: more than {redirect.MOST}"
             " redirects; put the final address into `url`"
         )
+
+    def _credentials(self) -> dict[str, str]:
+        try:
+            return self._auth.headers()
+        except SecretError as error:
+            advice = hints.advice(self._source.url, code="missing_secret")
+            text = f"{self._source.name}: {error}" + (f"; {advice}" if advice else "")
+            raise SecretError(text) from None
 
     def _open(
         self, url: str, params: tuple[tuple[str, str], ...], headers: dict[str, str]
@@ -168,15 +175,20 @@ class Transport:
                 where = f"{self._source.name}: {security.safe_url(reply.url)}"
                 raise kind(f"{where}: {error}") from None
             raise
+        elapsed = self._clock.monotonic() - began
+        shown = security.safe_url(reply.url)
+        self._log.debug(
+            "GET %s: HTTP %d, %d bytes in %.3f s", shown, reply.status, len(data), elapsed
+        )
         return Response(
             request=request,
-            url=security.safe_url(reply.url, query=True),
+            url=shown,
             path=security.path_of(reply.url),
             status=reply.status,
             headers=reply.headers,
             body=data,
             received=self._clock.now(),
-            elapsed=self._clock.monotonic() - began,
+            elapsed=elapsed,
             slot=taken[0] if taken else None,
         )
 
@@ -191,29 +203,30 @@ class Transport:
 
     def _settle(self, error: PollError | None, response: Response | None) -> None:
         """Tell the breaker, and note what the headers say about the budget."""
-        breaker = self._circuit()
-        was = breaker.state(self._clock.now())
+        breaker, now = self._circuit(), self._clock.now()
+        was = breaker.state(now)
         status = response.status if response is not None else 0
         if error is not None and (error.server_fault or status >= 500):
-            changed = breaker.failed(self._clock.now(), str(error))
+            changed = breaker.failed(now, redact(str(error)))
         else:
             changed = response is not None and breaker.succeeded()
         if changed:
             self._notes.set(BREAKER_KEY, breaker.dump())
-        state = breaker.state(self._clock.now())
-        if state != was:
-            until = f" until {_utc(breaker.blocked_until(self._clock.now()) or 0)}"
-            self._log.warning(
-                "circuit breaker: %s → %s%s", was, state, until if state == "open" else ""
-            )
+            self._tell(was, breaker.state(now))
         limits = self._source.resilience.rate_limit
-        if response is not None and limits.adaptive and error is None:
-            wait = pacing.spent_wait(response.headers, limits, self._clock.now())
-            self._spent(wait)
+        if error is None and response is not None and limits.adaptive:
+            self._spent(pacing.spent_wait(response.headers, limits, now))
+
+    def _tell(self, was: str, state: str) -> None:
+        if state == "open" and was != "open":
+            until = self._circuit().blocked_until(self._clock.now()) or 0
+            self._log.warning("circuit breaker: %s → open until %s", was, _utc(until))
+        elif state != was:
+            self._log.info("circuit breaker: %s → %s", was, state)
 
     def _spent(self, wait: float) -> None:
         if wait > self._source.resilience.retries.max_backoff_secs:
-            self._hold_for(wait, "the budget of requests is spent (rate_limit.adaptive)")
+            self._hold_for(wait, SPENT)
         elif wait > 0:
             self._not_before = self._clock.monotonic() + wait
 
@@ -223,25 +236,22 @@ class Transport:
         """How long to wait before the next try, and why; raises when there is none."""
         retries = self._source.resilience.retries
         asked, header = self._asked_wait(error, response)
+        wait = asked or pacing.backoff(retries, attempt)
         again = self._retryable(error, response) and attempt < retries.max_attempts
         if self._circuit().blocked_until(self._clock.now()) is not None:
             again = False
-        if asked > retries.max_backoff_secs or (asked and not again):
-            until = self._hold_for(asked, f"{header} after: {error}")
-            raise HeldError(
-                f"{error}; the server asks to wait {_length(asked)} ({header}): not asked again"
-                f" before {_utc(until)}",
-                until,
-            ) from error
-        if not again:
-            raise _tried(error, attempt)
-        wait = asked or pacing.backoff(retries, attempt)
         if deadline is not None and self._clock.monotonic() + wait >= deadline:
-            if asked:
-                self._hold_for(asked, f"{header} after: {error}")
-            raise _tried(error, attempt)
-        source_of_wait = f"{header}, " if header else ""
-        return wait, f"{source_of_wait}try {attempt + 1} of {retries.max_attempts} follows: {error}"
+            again = False
+        if asked and (not again or asked > retries.max_backoff_secs):
+            until = self._hold_for(asked, str(error))
+            text = f"the server asks to wait {_length(asked)} ({header})"
+            raise HeldError(f"{error}; {text}: not asked before {_utc(until)}", until) from error
+        if not again:
+            if attempt > 1:
+                error.args = (f"{error} ({attempt} tries)", *error.args[1:])
+            raise error
+        because = f"{header}: " if header else ""
+        return wait, f"{because}try {attempt + 1} of {retries.max_attempts} follows; {error}"
 
     def _retryable(self, error: PollError, response: Response | None) -> bool:
         if getattr(error, "final", False):
@@ -256,20 +266,20 @@ class Transport:
         return status in codes
 
     def _asked_wait(self, error: PollError, response: Response | None) -> tuple[float, str]:
+        """Seconds the server asks to wait after a failure, and the header that says so."""
         limits = self._source.resilience.rate_limit
-        if not limits.respect_headers or response is None:
+        if response is None or not limits.respect_headers or getattr(error, "final", False):
             return 0.0, ""
         if error.retry_after is not None and error.retry_after > 0:
             return error.retry_after, "Retry-After"
-        if response.status not in (429, 503) and not error.retryable:
-            return 0.0, ""
-        return pacing.asked_wait(response.headers, limits, self._clock.now())
+        limited = response.status == 429
+        return pacing.asked_wait(response.headers, limits, self._clock.now(), limited=limited)
 
     # -- waiting
 
     def _hold_for(self, wait: float, reason: str) -> float:
         until = self._clock.now() + wait
-        self._held().set(until, reason)
+        self._held().set(until, redact(reason))
         if wait > DAY_SECS:
             self._log.warning(
                 "the server asks to wait %s, until %s; `helr state reset %s --hold` lifts that",
@@ -279,18 +289,18 @@ class Transport:
             )
         return until
 
-    def _pace(self, deadline: float | None) -> None:
-        """Our own cap and a spent budget."""
-        pause = self._bucket.take()
+    def _pace(self) -> None:
+        """Our own cap, and a budget that the headers said is spent."""
+        pause, reason = self._bucket.take(), "rate_limit.max_requests_per_second"
         spent = self._not_before - self._clock.monotonic()
         if spent > pause:
-            self._sleep(spent, "the budget of requests is spent (rate_limit.adaptive)")
-        elif pause > 0:
-            self._sleep(pause, "rate_limit.max_requests_per_second")
+            pause, reason = spent, SPENT
+        if pause > 0:
+            self._sleep(pause, reason, loud=pause >= QUIET_SECS)
 
-    def _sleep(self, secs: float, reason: str) -> None:
-        say = self._log.info if secs >= QUIET_SECS or "try" in reason else self._log.debug
-        say("waiting %s (%s)", _length(secs), reason, fields={"wait_secs": round(secs, 3)})
+    def _sleep(self, secs: float, reason: str, *, loud: bool) -> None:
+        say = self._log.info if loud else self._log.debug
+        say("waiting %s: %s", _length(secs), reason, fields={"wait_secs": round(secs, 3)})
         self._clock.sleep(secs)
 
     # -- what outlives the process
@@ -305,12 +315,6 @@ class Transport:
             config = self._source.resilience.circuit_breaker
             self._breaker = Breaker(config, self._notes.get(BREAKER_KEY))
         return self._breaker
-
-
-def _tried(error: PollError, attempt: int) -> PollError:
-    if attempt > 1:
-        error.args = (f"{error} ({attempt} tries)", *error.args[1:])
-    return error
 
 
 def _utc(when: float) -> str:

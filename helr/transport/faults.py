@@ -46,7 +46,12 @@ def explain(error: BaseException, name: str, url: str) -> PollError:
         if found:
             kind, text = found
             return kind(f"{where}: {text}")
-    if isinstance(error, (ValueError, u3.LocationParseError)) and not isinstance(error, OSError):
+    if isinstance(error, UnicodeEncodeError) or "header" in type(error).__name__.lower():
+        return RefusedError(
+            f"{where}: a value in `headers` cannot be sent; check it for line breaks and for"
+            " characters outside Latin-1"
+        )
+    if isinstance(error, (ValueError, u3.LocationParseError)):
         return RefusedError(f"{where}: cannot be asked for ({_words(error)}); check `url`")
     return ConnectError(f"{where}: {_words(causes[-1])}; check the network between here and there")
 

@@ -26,7 +26,8 @@ class Request:
 class Response:
     """One whole response, decompressed. `received`: Unix seconds at which the body was complete.
 
-    `url` is fit to be shown: secrets in it are replaced. `path` is the request's path.
+    `url` is fit to be shown: no user info, no query. `path` is the request's path.
+    The page's receiver calls `release` when the page needs no memory any more.
     """
 
     request: Request

@@ -30,9 +30,13 @@ def backoff(retries: Retries, attempt: int) -> float:
     return min(secs, retries.max_backoff_secs)
 
 
-def asked_wait(headers: Mapping[str, str], limits: RateLimit, now: float) -> tuple[float, str]:
+def asked_wait(
+    headers: Mapping[str, str], limits: RateLimit, now: float, *, limited: bool
+) -> tuple[float, str]:
     """Seconds the server asks to wait, and the header that says so; (0, "") if none does.
 
+    `limited`: the answer is a 429. Only then, or with no request remaining, does the reset
+    count: many APIs send it with every answer, and a passing 500 need not wait for it.
     Points in time are compared with the server's own clock (Date), if it shows it.
     """
     server_now = _date(headers.get("Date", "")) or now
@@ -42,6 +46,8 @@ def asked_wait(headers: Mapping[str, str], limits: RateLimit, now: float) -> tup
         secs = date - server_now
     if secs is not None and secs > 0:
         return secs, "Retry-After"
+    if not limited and number(headers.get(limits.remaining_header, "")) != 0:
+        return 0.0, ""
     secs = _reset(headers.get(limits.reset_header, ""), server_now)
     return (secs, limits.reset_header) if secs > 0 else (0.0, "")
 

@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 import requests.adapters
@@ -59,7 +60,7 @@ class Wire:
     """The connections of one source. Used by one thread at a time."""
 
     def __init__(self, source: Source, deadline: Deadline, context: ssl.SSLContext | None) -> None:
-        self._name = source.name
+        self._name, self._url = source.name, source.url
         self._adapter = _Adapter(deadline, context)
         self._deadline = deadline
         self._proxies = dict(requests.utils.get_environ_proxies(source.url))
@@ -84,7 +85,12 @@ class Wire:
         prepared = self._template.copy()
         fault = partial(explain, name=self._name, url=url)
         try:
-            prepared.prepare_url(url, params)
+            if url == self._url:  # prepared already: the slow part of a small request
+                base = str(prepared.url)
+                joint = "&" if "?" in base else "?"
+                prepared.url = f"{base}{joint}{urlencode(params)}" if params else base
+            else:
+                prepared.prepare_url(url, params)
             prepared.prepare_headers(headers)
             return Reply(self._send(prepared), fault)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
@@ -193,8 +199,8 @@ class _ConnectMixin:
 
     deadline: Deadline
     _dns_host: str
-    host: str
     port: int
+    sock: socket.socket
     socket_options: Any
 
     def _new_conn(self) -> socket.socket:
@@ -219,6 +225,11 @@ class _ConnectMixin:
         if isinstance(failure, TimeoutError):
             self.deadline.connect_left()  # says which limit it was
         raise failure or OSError("the name has no address")
+
+    def _tunnel(self) -> None:
+        """A proxy's CONNECT; what is left of the time to connect is for the TLS handshake."""
+        super()._tunnel()  # type: ignore[misc]
+        self.sock.settimeout(self.deadline.connect_left())
 
 
 class _Connection(_ConnectMixin, HTTPConnection):
