@@ -25,23 +25,38 @@ def load(
     replay: bool = False,
     environ: Mapping[str, str] = os.environ,
     writes: bool = True,
-    trust: bool = True,
 ) -> Config:
     """The config in the file `path`; raises ConfigError, an UnusableError.
 
     `sources`: the names selected on the command line; the config then holds those alone,
     and only their secrets and placeholders must be there. `replay`: no secret and no state
-    file is needed. `writes`: the state file must be writable. `trust`: a config that this
-    version has found right before need not be checked again.
+    file is needed. `writes`: the state file must be writable.
     """
     loading = _Loading(document.read(path), environ, sources)
-    problems = loading.check(trust)
+    problems = loading.check(trust=True)
     problems += loading.look_around(problems, secrets=not replay, state=writes and not replay)
     if problems:
         raise ConfigError(problems)
-    if trust:
-        checked.remember(*loading.mark)
+    checked.remember(*loading.mark)
     return loading.config()
+
+
+def examine(
+    path: str, *, sources: Sequence[str] = (), environ: Mapping[str, str] = os.environ
+) -> tuple[Config, list[Problem]]:
+    """The config, checked from the ground up, and warnings of what will disappoint.
+
+    Raises ConfigError. Leaves nothing behind.
+    """
+    from helr.config.advice import warnings
+
+    loading = _Loading(document.read(path), environ, sources)
+    problems = loading.check(trust=False)
+    problems += loading.look_around(problems, secrets=True, state=True)
+    if problems:
+        raise ConfigError(problems)
+    config = loading.config()
+    return config, [loading.problem(path, text) for path, text in warnings(config)]
 
 
 class _Loading:
@@ -112,7 +127,7 @@ class _Loading:
         for name in given if isinstance(given, dict) else ():
             if not _any_below(problems, f"sources.{name}"):
                 for path, message in contradictions(given[name]):
-                    yield self._problem(("sources", name, *path), message)
+                    yield self.problem(("sources", name, *path), message)
 
     def look_around(self, problems: list[Problem], *, secrets: bool, state: bool) -> list[Problem]:
         """What the machine lacks, for those parts of the config that are right."""
@@ -122,17 +137,17 @@ class _Loading:
             if _any_at(problems, ("", "sources", f"sources.{name}"), below):
                 continue
             needs = surroundings.secrets(name, self.tree["sources"][name], self.environ)
-            found += [self._problem(path, message) for path, message in needs]
+            found += [self.problem(path, message) for path, message in needs]
         if state and not _any_at(problems, ("", "global"), ("global.state",)):
             trouble = surroundings.state_file(self._state())
             if trouble:
-                found.append(self._problem(("global", "state", "path"), trouble))
+                found.append(self.problem(("global", "state", "path"), trouble))
         return found
 
     def _state(self) -> State:
         return globals_from(self.tree.get("global", {})).state
 
-    def _problem(self, path: KeyPath, message: str) -> Problem:
+    def problem(self, path: KeyPath, message: str) -> Problem:
         full = f"{message} ({schemas.docs(self.schema, path)})"
         return self.doc.problem(tuple(part for part in path if part != ""), full)
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from helr.config.model import TIMEOUT_SECS
 from helr.config.problems import KeyPath
+from helr.transport.security import is_loopback, is_secret_name
 
 Rule = tuple[KeyPath, str]  # where, below the source, and what is wrong
 
@@ -23,17 +24,6 @@ def contradictions(source: dict[str, Any]) -> Iterator[Rule]:
     yield from _waits(source.get("resilience", {}))
 
 
-def is_loopback(host: str | None) -> bool:
-    """Whether a host is this machine, going by its name alone."""
-    name = (host or "").lower().rstrip(".")
-    return name == "localhost" or name.endswith(".localhost") or name in ("::1",) or _is_127(name)
-
-
-def _is_127(host: str) -> bool:
-    parts = host.split(".")
-    return len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
-
-
 def _url(source: dict[str, Any]) -> Iterator[Rule]:
     try:
         url = urlsplit(source["url"])
@@ -43,9 +33,8 @@ def _url(source: dict[str, Any]) -> Iterator[Rule]:
         return
     if port == 0:
         yield ("url",), "is no address: there is no port 0"
-    secret = "auth" in source or url.password or any(map(_is_secret, source.get("headers", {})))
-    exposed = url.scheme.lower() == "http" and not is_loopback(url.hostname)
-    if exposed and secret and not source.get("allow_insecure", False):
+    exposed = url.scheme.lower() == "http" and not is_loopback(url.hostname or "")
+    if exposed and _holds_credentials(source) and not source.get("allow_insecure", False):
         yield (
             ("url",),
             "plain http would send credentials that anyone on the way can read; "
@@ -53,8 +42,12 @@ def _url(source: dict[str, Any]) -> Iterator[Rule]:
         )
 
 
-def _is_secret(header: str) -> bool:
-    return header.lower() in ("authorization", "cookie", "proxy-authorization", "x-api-key")
+def _holds_credentials(source: dict[str, Any]) -> bool:
+    url = urlsplit(source["url"])
+    names = [name for name, _ in parse_qsl(url.query, True)]
+    for place in ("headers", "query_params", "first_request_query_params"):
+        names += source.get(place, {})
+    return "auth" in source or "@" in url.netloc or any(map(is_secret_name, names))
 
 
 def _parameters(source: dict[str, Any]) -> Iterator[Rule]:

@@ -1,0 +1,125 @@
+"""`helr init`: writes a commented helr.yaml for Slack, ready but for the token."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from helr.errors import UnusableError
+from helr.vendors import find
+
+SLACK = "https://api.slack.com/audit/v1/logs"
+DAYS = 30
+
+_CONFIG = """\
+# yaml-language-server: $schema={schema}
+#
+# Collects the audit log of a Slack Enterprise organization. More: docs/slack.md.
+#
+# The token, in three steps:
+#   1. Create an app at https://api.slack.com/apps?new_app=1, and under
+#      "OAuth & Permissions" add the User Token Scope auditlogs:read.
+#   2. Under "Manage Distribution" enable distribution, and open the shareable install URL
+#      as the Owner of the Enterprise organization. Choose the organization itself in the
+#      dropdown, not one of its workspaces.
+#   3. Copy the User OAuth Token (it begins with xoxp-) and: export SLACK_AUDIT_TOKEN=xoxp-...
+#
+# Then: helr validate, helr test --source slack-audit, helr run
+
+global:
+  log_level: info # trace, debug, info, warn, error
+  log_format: pretty # json for machines
+  state:
+    backend: sqlite
+    path: ./helr-state.db # what was delivered; keep it
+  output:
+    settle_secs: ${{HELR_SETTLE_SECS:-0}} # how long a shipper needs to store what it read
+
+sources:
+  slack-audit:
+    url: {url}
+    auth:
+      type: bearer
+      token_env: SLACK_AUDIT_TOKEN
+      # token_file: /run/secrets/slack-token # wins over token_env, is read at each poll
+    schedule:
+      interval_secs: 300
+      jitter_secs: 30
+    headers:
+      Accept: application/json
+
+    query_params: # sent with every request
+      limit: 1000 # events a page, at most 9999; Slack recommends 100 to 200
+      # action: user_login,file_uploaded # only these, at most 30
+      # actor: W123AB456 # only what this user did
+      # entity: C123AB456 # only what was done to this
+    first_request_query_params:
+      # Where to begin, until the first chain of pages is through: {date}, {days} days ago.
+      # Choose it before the first run. Slack has nothing before March 2018 (1519862400).
+      oldest: {oldest}
+    pagination:
+      strategy: cursor
+      cursor_param: cursor
+      cursor_path: response_metadata.next_cursor
+      max_pages: 25 # a poll; the next poll goes on where it stopped
+    incremental_from: # from then on each chain begins at the newest event of the one before
+      state_key: oldest_ts
+      event_timestamp_path: date_create
+      param_name: oldest
+    dedupe: # no event twice
+      id_path: id
+      capacity: 100000
+    on_cursor_error: reset # a cursor that has expired: begin again at the watermark
+    transform:
+      timestamp_field: date_create
+      id_field: id
+
+    resilience:
+      timeout_secs: 30
+      retries:
+        max_attempts: 5
+        initial_backoff_secs: 2
+        max_backoff_secs: 60
+        multiplier: 2
+      circuit_breaker:
+        enabled: true
+        failure_threshold: 5
+        success_threshold: 2
+        half_open_timeout_secs: 60
+      rate_limit: # Slack allows {calls} calls a minute for the whole organization
+        respect_headers: true
+        page_delay_secs: 2
+"""
+
+
+def run(path: str) -> int:
+    """Write the file; returns 0. Raises UnusableError if it exists or cannot be written."""
+    try:
+        with Path(path).open("x", encoding="utf-8") as file:
+            file.write(text(time.time()))
+    except FileExistsError:
+        message = f"{path} exists already and is left as it is; -c FILE names another"
+        raise UnusableError(message) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnusableError(f"{path} cannot be written: {reason}") from None
+    sys.stderr.write(
+        f"wrote {path}; next: export SLACK_AUDIT_TOKEN=xoxp-... (how to get one stands in the "
+        "file), helr validate, helr test --source slack-audit\n"
+    )
+    return 0
+
+
+def text(now: float) -> str:
+    """The config as it is written at that time (Unix seconds)."""
+    oldest = (int(now) // 86400 - DAYS) * 86400
+    vendor = find(SLACK) or {}
+    return _CONFIG.format(
+        schema=Path(__file__).parent.parent / "helr.schema.json",
+        url=SLACK,
+        oldest=oldest,
+        date=time.strftime("%Y-%m-%d", time.gmtime(oldest)),
+        days=DAYS,
+        calls=vendor["calls_per_minute"],
+    )

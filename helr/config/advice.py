@@ -1,0 +1,183 @@
+"""What will disappoint about a config that is right: warnings, never errors.
+
+What is said of one vendor's API comes from its data in helr/vendors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+from helr import vendors
+from helr.config.model import Config, Source
+from helr.config.problems import KeyPath
+
+Warning_ = tuple[KeyPath, str]  # where in the config, and what will disappoint
+_SIZES = ("limit", "per_page", "page_size", "pageSize", "maxResults", "max_results", "count")
+
+
+def warnings(config: Config) -> Iterator[Warning_]:
+    """Everything that will disappoint, source by source."""
+    if config.globals.state.backend == "memory":
+        yield ("global", "state", "backend"), "memory forgets: each start delivers all events again"
+    for source in config.sources.values():
+        for path, text in _of_source(source):
+            yield ("sources", source.name, *path), text
+    yield from _together(config)
+
+
+def page_size(source: Source) -> int | None:
+    """How many events a page holds at most, if the query says so."""
+    vendor = vendors.find(source.url) or {}
+    for name in (vendor.get("limit_param"), *_SIZES):
+        value = source.query_params.get(name, "") if name else ""
+        if value.isascii() and value.isdigit() and len(value) < 19:
+            return int(value)
+    return None
+
+
+def calls_per_minute(source: Source) -> int:
+    """How many requests a minute this can make at most, while none has to be repeated."""
+    polls = max(1.0, 60 / source.schedule.interval_secs)
+    bounds = [polls * (source.pagination.max_pages if source.pagination.strategy != "none" else 1)]
+    rate = source.resilience.rate_limit
+    if rate.page_delay_secs:
+        bounds.append(60 / rate.page_delay_secs + polls)
+    if rate.max_requests_per_second:
+        burst = rate.burst_size or math.ceil(rate.max_requests_per_second)
+        bounds.append(60 * rate.max_requests_per_second + burst)
+    return math.ceil(min(bounds))
+
+
+def _of_source(source: Source) -> Iterator[Warning_]:
+    yield from _repeats(source)
+    yield from _without_effect(source)
+    if "@" in urlsplit(source.url).netloc:
+        yield ("url",), "holds a user or password; auth keeps secrets out of the config"
+    vendor = vendors.find(source.url)
+    if vendor:
+        yield from _vendor(source, vendor)
+
+
+def _repeats(source: Source) -> Iterator[Warning_]:
+    incremental, dedupe = source.incremental_from, source.dedupe
+    if incremental is None and dedupe is None:
+        yield (
+            (),
+            (
+                "no incremental_from and no dedupe: every time the last page is through, "
+                "everything is delivered again"
+            ),
+        )
+    elif incremental is None:
+        yield (
+            (),
+            (
+                "no incremental_from: every time the last page is through, everything is asked "
+                "for again, and dedupe drops it only as far back as its capacity reaches"
+            ),
+        )
+    elif dedupe is None:
+        yield (), "no dedupe: after a crash up to a page of events comes twice"
+    if incremental and incremental.param_name in source.query_params:
+        yield (
+            ("query_params", incremental.param_name),
+            (
+                "is only the start until there is a watermark, which then replaces it; "
+                "it says so better under first_request_query_params"
+            ),
+        )
+    size = page_size(source)
+    if dedupe and size:
+        needed = 2 * size * source.pagination.max_pages
+        if dedupe.capacity < needed:
+            yield (
+                ("dedupe", "capacity"),
+                (f"{dedupe.capacity} ids are less than two polls may bring; set it to {needed}"),
+            )
+
+
+def _without_effect(source: Source) -> Iterator[Warning_]:
+    rate, breaker = source.resilience.rate_limit, source.resilience.circuit_breaker
+    if rate.burst_size is not None and rate.max_requests_per_second is None:
+        yield (
+            ("resilience", "rate_limit", "burst_size"),
+            "changes nothing without max_requests_per_second",
+        )
+    if breaker.minimum_requests is not None and breaker.failure_rate_threshold is None:
+        yield (
+            ("resilience", "circuit_breaker", "minimum_requests"),
+            "changes nothing without failure_rate_threshold",
+        )
+
+
+def _vendor(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
+    name = vendor["name"]
+    for place in ("query_params", "first_request_query_params"):
+        params: dict[str, str] = getattr(source, place)
+        limit = _number(params.get(vendor["limit_param"]))
+        if limit is not None and limit > vendor["max_limit"]:
+            text = f"{name} gives at most {vendor['max_limit']} events a page"
+            yield (place, vendor["limit_param"]), text
+        actions = len(params.get(vendor["action_param"], "").split(","))
+        if actions > vendor["max_actions"]:
+            text = f"{name} takes at most {vendor['max_actions']} actions, not {actions}"
+            yield (place, vendor["action_param"]), text
+        start = _number(params.get(vendor["start_param"]))
+        if start is not None and start < vendor["min_oldest"]:
+            text = f"{name} has no events before {_month(vendor['min_oldest'])}"
+            yield (place, vendor["start_param"]), text
+        if params.get(vendor["end_param"]):
+            text = "events after it are never asked for, however long helr runs"
+            yield (place, vendor["end_param"]), text
+    if _other_token(source, vendor["token_prefix"]):
+        text = f"the token does not begin with {vendor['token_prefix']}; {name} will refuse it"
+        used = "token_file" if "token_file" in source.auth.options else "token_env"  # type: ignore[union-attr]
+        yield ("auth", used), text
+    calls = calls_per_minute(source)
+    if calls > vendor["calls_per_minute"]:
+        yield ("pagination", "max_pages"), _too_many(calls, vendor)
+
+
+def _too_many(calls: int, vendor: dict[str, Any]) -> str:
+    allowed = vendor["calls_per_minute"]
+    return (
+        f"up to {calls} calls a minute, and {vendor['name']} allows {allowed} for the whole "
+        f"organisation; set resilience.rate_limit.page_delay_secs to 2, or lower max_pages"
+    )
+
+
+def _together(config: Config) -> Iterator[Warning_]:
+    """Sources of one vendor, each within its limit, that exceed it together."""
+    calls: dict[str, list[int]] = {}
+    known: dict[str, dict[str, Any]] = {}
+    for source in config.sources.values():
+        vendor = vendors.find(source.url)
+        if vendor:
+            known[vendor["name"]] = vendor
+            calls.setdefault(vendor["name"], []).append(calls_per_minute(source))
+    for name, counts in calls.items():
+        allowed = known[name]["calls_per_minute"]
+        if len(counts) > 1 and sum(counts) > allowed >= max(counts):
+            yield ("sources",), f"together {_too_many(sum(counts), known[name])}"
+
+
+def _other_token(source: Source, prefix: str) -> bool:
+    """Whether the token is of another kind; the token itself goes no further than here."""
+    if source.auth is None or source.auth.type != "bearer":
+        return False
+    from helr.auth import open_auth
+
+    sent = open_auth(source.auth).headers().get("Authorization", "")
+    return not sent.rpartition(" ")[2].startswith(prefix)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _month(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%B %Y")
