@@ -23,8 +23,8 @@ class MockSlack:
     """A mock on a port of this machine, in a thread of this process.
 
     It listens from the moment it is made; `start` (or `with`) serves, `stop` ends it.
-    Raises OSError when the port is taken or a certificate cannot be read, ValueError for a
-    fault that does not exist.
+    Raises OSError when the port is taken, ValueError for a fault that does not exist or a
+    certificate that cannot be used.
     """
 
     def __init__(
@@ -45,10 +45,7 @@ class MockSlack:
         """`token` "" asks for none. `base_time`: Unix seconds of the newest event, default
         now. `live`: events a second. `port` 0 picks a free one. `tls`: paths of certificate
         and key. `request_log`: gets a line of JSON a request."""
-        context = None
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
+        context = _tls_context(*tls) if tls else None
         self.settings = settings or Settings()
         self.settings.token = token
         self.token = token
@@ -71,7 +68,7 @@ class MockSlack:
         return self
 
     def stop(self) -> None:
-        """End at once; connections are closed. Safe in a signal handler."""
+        """End at once; open connections are closed."""
         self._server.stop()
         if self._thread is not None:
             self._thread.join()
@@ -130,3 +127,14 @@ class MockSlack:
         """Make every cursor given so far invalid."""
         with self._mock.lock:
             self._mock.cursors.expire()
+
+
+def _tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # An empty password: a key that has one is an error, not a question on the terminal.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"cannot serve TLS with {certificate} and {key}: {reason}") from None
+    return context

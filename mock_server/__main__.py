@@ -41,9 +41,11 @@ http://127.0.0.1:8787/ says what else can be asked while it runs.
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The command line, with every fault in its help."""
     parser = argparse.ArgumentParser(
         prog="python -m mock_server",
+        usage="python -m mock_server [option ...]",
         description="A mock of Slack's Audit Logs API: newest first, cursors, filters, errors.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -58,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--live", type=float, default=0, metavar="R", help="R new events a second (0)")
     add("--token", default=DEFAULT_TOKEN, help="the token to accept (xoxp-mock); '' accepts all")
     add("--fault", action="append", default=[], metavar="KIND@N", help="see below; repeatable")
-    add("--rate-limit", metavar="N/min", help="50/min, 5/s …; N at once, then that rate: else 429")
+    add("--rate-limit", metavar="N/min", help="50/min, 5/s; N at once, then that rate: else 429")
     add("--expire-cursors", type=float, metavar="S", help="cursors are invalid after S seconds")
     add("--latency", type=float, default=0, metavar="MS", help="answer after MS milliseconds")
     add("--last-page", choices=LAST_PAGES, default="empty", help="its next_cursor (empty)")
@@ -96,7 +98,9 @@ def _fail(sentence: str) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit status."""
-    parser = _parser()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    parser = build_parser()
     args = parser.parse_args(arguments)
     settings = _checked(parser, args)
     with ExitStack() as stack:
@@ -130,8 +134,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(mock: MockSlack, args: argparse.Namespace) -> int:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: mock.stop())
     if args.port_file:
         try:
             Path(args.port_file).write_text(mock.url.rpartition(":")[2] + "\n")

@@ -185,7 +185,10 @@ def given_event(text: bytes) -> Event:
 
     Raises ValueError when it is not an object with a whole number as `date_create`.
     """
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("an event is nested too deep to be read") from None
     if not isinstance(value, dict) or type(value.get("date_create")) is not int:
         raise ValueError("an event must be a JSON object with a whole number as date_create")
     entity = _dict(value.get("entity"))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 import re
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import cache
 from typing import Protocol
 
 from mock_server.messages import HTML_TYPE, JSON_TYPE, TEXT_TYPE, Reply, json_reply
@@ -28,6 +30,7 @@ class Scene(Protocol):
     retry_after: int
     cursor: str
     last_cursor: str
+    authorization: str
 
     @property
     def elsewhere(self) -> str: ...
@@ -112,6 +115,12 @@ def _cut(scene: Scene) -> Reply:
     return due
 
 
+def _cookie(scene: Scene) -> Reply:
+    due = scene.due()
+    due.headers["Set-Cookie"] = "d=xoxd-mock-session-secret; path=/; secure; HttpOnly"
+    return due
+
+
 def _repeat(scene: Scene, page: Page) -> None:
     page.next_cursor = scene.cursor or scene.last_cursor or page.next_cursor
 
@@ -125,14 +134,21 @@ def _bomb(scene: Scene) -> Reply:
     return Reply(200, _bomb_body(BOMB_MIB), headers)
 
 
+@cache
 def _bomb_body(mebibytes: int) -> bytes:
     """A small gzip body that is an empty page with that much white space in it."""
-    pack = zlib.compressobj(9, zlib.DEFLATED, 31)
-    parts = [pack.compress(b'{"entries":[')]
-    blank = b" " * 2**20
-    parts += [pack.compress(blank) for _ in range(mebibytes)]
-    parts += [pack.compress(b"]}"), pack.flush()]
-    return b"".join(parts)
+    head, blank, tail = b'{"entries":[', b" " * 2**20, b"]}"
+    pack = zlib.compressobj(9, zlib.DEFLATED, -15)
+    start = pack.compress(head) + pack.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush nothing refers back, so one compressed block can stand many times.
+    block = pack.compress(blank) + pack.flush(zlib.Z_FULL_FLUSH)
+    end = pack.compress(tail) + pack.flush()
+    check, size = zlib.crc32(head), len(head) + mebibytes * len(blank) + len(tail)
+    for _ in range(mebibytes):
+        check = zlib.crc32(blank, check)
+    check = zlib.crc32(tail, check)
+    magic = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
+    return magic + start + block * mebibytes + end + struct.pack("<II", check, size % 2**32)
 
 
 def _limited(wait: Callable[[Scene], str]) -> Callable[[Scene], Reply]:
@@ -153,6 +169,15 @@ _add("big-retry-after", "HTTP 429 with Retry-After: 86400", _limited(lambda s: "
 _add("500", "HTTP 500 with an HTML body", lambda s: _plain(500, "<h1>Server Error</h1>"))
 _add("502", "HTTP 502 as a proxy sends it", lambda s: _plain(502, "<h1>Bad Gateway</h1>"))
 _add("503", "HTTP 503 in plain text", lambda s: _plain(503, "Service Unavailable", TEXT_TYPE))
+_add(
+    "echo-token",
+    "HTTP 401 whose body repeats the Authorization header that was sent",
+    lambda s: json_reply(
+        401, {"ok": False, "error": "invalid_authentication", "sent": s.authorization}
+    ),
+)
+_add("set-cookie", "the page with a session secret in Set-Cookie", _cookie)
+_add("chunked", "the page in chunks, without Content-Length (no fault at all)", _wired("chunked"))
 _add("redirect", "HTTP 302 to another origin", lambda s: _plain(302, "", Location=s.elsewhere))
 _add("reset", "the connection is reset (RST) instead of an answer", _wired("reset"))
 _add("close", "the connection is closed without an answer", _wired("close"))

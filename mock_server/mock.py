@@ -184,6 +184,7 @@ class _Scene:
         self.now = time.time()
         self.retry_after = mock.settings.retry_after
         self.last_cursor = mock.cursors.last
+        self.authorization = request.headers.get("authorization", "")
         self.cursor = slack.asked(request.query).get("cursor", "")
 
     def due(self) -> Reply:

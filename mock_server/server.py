@@ -14,9 +14,11 @@ import socket
 import socketserver
 import ssl
 import struct
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from mock_server.messages import Reply, Request, json_reply
 from mock_server.mock import Mock
@@ -103,8 +105,10 @@ class Server(socketserver.ThreadingTCPServer):
         with self._open_lock:
             self._open.discard(connection)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A connection that broke is the client's business; silence."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that broke is the client's business; silence, unless it is a bug."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 def _shut(connection: socket.socket) -> None:
@@ -170,6 +174,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         head, body = self._head(reply), reply.body
+        if reply.wire == "chunked":
+            body = b"".join(_chunk(body[at : at + 4096]) for at in range(0, len(body), 4096))
+            body += _chunk(b"")
         if self.command == "HEAD":
             body = b""
         if reply.wire in ("reset", "close", "hang"):
@@ -198,7 +205,10 @@ class Handler(BaseHTTPRequestHandler):
     def _head(self, reply: Reply) -> bytes:
         lines = [f"HTTP/1.1 {reply.status} {self.responses.get(reply.status, ('',))[0]}"]
         headers = {"Server": self.server_version, "Date": self.date_time_string(), **reply.headers}
-        headers["Content-Length"] = str(len(reply.body))
+        if reply.wire == "chunked":
+            headers["Transfer-Encoding"] = "chunked"
+        else:
+            headers["Content-Length"] = str(len(reply.body))
         if self.close_connection:
             headers["Connection"] = "close"
         lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -227,6 +237,10 @@ class Handler(BaseHTTPRequestHandler):
         while not self.server.ending.is_set():
             if not self.connection.recv(65536):
                 return
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def _compress(reply: Reply) -> None:
