@@ -1,0 +1,110 @@
+"""Measure helr beside its peers and print what each budget comes to. See bench/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from bench import peers, plot, table, works
+from bench.measure import BenchError, Sample, floor_kib, load, save
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+README = HERE / "README.md"
+START, END = "<!-- figures: written by `make bench BENCH_ARGS=--publish` -->\n", "<!-- end -->\n"
+GROUPS = {
+    "backfill": works.backfill,
+    "idle": works.idle,
+    "steady": works.steady,
+    "many": works.many,
+    "sizes": works.sizes,
+}
+FULL = works.Plan(events=200_000, rounds=3, polls=20)
+QUICK = works.Plan(events=50_000, rounds=1, polls=5)
+
+
+def main() -> int:
+    args = parse()
+    try:
+        if args.show:
+            about, samples = load(args.show)
+        else:
+            about, samples = machine(), measure(args)
+            about["floor_kib"] = floor_kib()
+            save(samples, RESULTS / time.strftime("%Y%m%d-%H%M%S.json"), **about)
+            save(samples, RESULTS / "latest.json", **about)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    report(about, samples, args.publish)
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="a quarter of the events, one round: some 90 seconds")
+    add("--only", action="append", choices=GROUPS, help="only this work; may be given again")
+    add("--rounds", type=int, help=f"rounds of each work (default {FULL.rounds})")
+    add("--events", type=int, help=f"events of a backfill (default {FULL.events:,})")
+    add("--publish", action="store_true", help="write the figures into bench/README.md, the plot")
+    add("--show", type=Path, metavar="FILE", help="measure nothing: print the figures of a file")
+    return parser.parse_args()
+
+
+def measure(args: argparse.Namespace) -> list[Sample]:
+    usual = QUICK if args.quick else FULL
+    plan = works.Plan(args.events or usual.events, args.rounds or usual.rounds, usual.polls)
+    for line in peers.missing():
+        print(f"bench: {line}", file=sys.stderr)
+    samples: list[Sample] = []
+    for name, group in GROUPS.items():
+        if args.only and name not in args.only:
+            continue
+        for sample in group(plan):
+            samples.append(sample)
+            cpu = f"{1000 * sample.cpu / sample.polls:.1f} ms CPU"
+            print(f"  {sample.work}: {sample.who}: {cpu}", file=sys.stderr)
+    return samples
+
+
+def report(about: dict[str, object], samples: list[Sample], publish: bool) -> None:
+    """Print the tables; write the plot; with `publish`, both into the tree."""
+    found = table.medians(samples)
+    floor = int(str(about["floor_kib"]))
+    head = f"{about['cpu']}, {about['cores']} cores, {about['kernel']}, Python {about['python']}\n"
+    text = f"{head}\n{table.budgets(found)}\n{table.tables(found, floor)}"
+    print(text)
+    picture = plot.plot(found) if any(work.startswith("page size") for work in found) else ""
+    if picture:
+        (RESULTS / "plot.svg").write_text(picture)
+    if publish:
+        before, rest = README.read_text().split(START)
+        README.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
+        if picture:
+            (HERE / "plot.svg").write_text(picture)
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    cpu = platform.processor() or "unknown processor"
+    info = Path("/proc/cpuinfo")
+    for line in info.read_text().splitlines() if info.exists() else []:
+        if line.startswith("model name"):
+            cpu = line.partition(":")[2].strip()
+            break
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
+        "python": platform.python_version(),
+        "when": time.strftime("%Y-%m-%d"),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs the peers of `make bench` that cannot stand in .venv itself: grove, whose own needs
+# conflict with helr's, and the Rust helr, where cargo is there and HELR_RS names none.
+set -eu
+cd "$(dirname "$0")/.."
+peers=.venv/peers
+mkdir -p "$peers"
+
+if [ ! -x "$peers/grove/bin/grove" ]; then
+    "${PYTHON:-python3}" -m venv "$peers/grove"
+    "$peers/grove/bin/python" -m pip install -q grove==2.2.0 || {
+        rm -rf "$peers/grove"
+        echo "bench-peers: grove could not be installed; make bench goes on without it" >&2
+    }
+fi
+[ ! -x "$peers/grove/bin/grove" ] || echo "bench-peers: grove is in $peers/grove"
+
+if [ -n "${HELR_RS:-}" ]; then
+    echo "bench-peers: HELR_RS names the Rust helr: $HELR_RS"
+elif [ -x "$peers/bin/helr" ]; then
+    echo "bench-peers: the Rust helr is in $peers/bin"
+elif command -v cargo >/dev/null 2>&1; then
+    cargo install --quiet --locked --root "$peers" --version '~0.7' helr
+    echo "bench-peers: the Rust helr is in $peers/bin"
+else
+    echo "bench-peers: no cargo, so no Rust helr (Debian: apt-get install cargo, or rustup)" >&2
+fi
