@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote, quote_plus
@@ -129,6 +130,15 @@ def setup(
     threading.excepthook = lambda a: _unexpected(
         a.exc_type, a.exc_value or a.exc_type(), a.exc_traceback
     )
+
+
+def last_word(text: str) -> None:
+    """Say why helr ends: in the log, or as it is on standard error before the log is set up."""
+    if any(isinstance(handler, _Handler) for handler in logging.getLogger().handlers):
+        logging.getLogger("helr").error("%s", text)
+    else:
+        with suppress(OSError, AttributeError):
+            sys.stderr.write(redact(text) + "\n")
 
 
 def _wants_colour(stream: TextIO) -> bool:

@@ -15,7 +15,7 @@ from helr.config.model import Config, State
 from helr.config.problems import ConfigError, KeyPath, Problem
 from helr.config.values import Values
 
-_UNBRACED = re.compile(r"\$([A-Z_][A-Z0-9_]*)")
+_UNBRACED = r"\$([A-Z_][A-Z0-9_]*)"
 
 
 def load(
@@ -171,7 +171,7 @@ class _Loading:
             for key, below in value.items():
                 yield from self._unbraced(below, (*path, key))
         elif isinstance(value, str) and "$" in value and path not in self.values.from_environment:
-            for name in _UNBRACED.findall(value):
+            for name in re.findall(_UNBRACED, value):
                 if name in self.environ:
                     message = f"${name} is sent as it stands; write ${{{name}}} for the variable"
                     yield str(self.doc.problem(path, message))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from helr.errors import UnusableError
 
 KeyPath = tuple[str | int, ...]  # from the top of the file to a key or an element
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One problem, or one warning. `line` and `column` count from 1; 0 where there is none."""
 
     file: str

@@ -14,17 +14,13 @@ from helr.config.document import Document, Node
 from helr.config.problems import ConfigError, KeyPath, Problem
 
 MAX_NODES = 20_000
-_INTEGER = re.compile(r"[-+]?[0-9]{1,100}")
-_FLOAT = re.compile(
-    r"[-+]?(?:[0-9]{1,100}(?:\.[0-9]{0,100})?|\.[0-9]{1,100})(?:[eE][-+]?[0-9]{1,3})?"
-)
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_PLACEHOLDER = re.compile(r"\$(\$?)\{([^}]*)(\}?)")
-_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_PLACEHOLDER = r"\$(\$?)\{([^}]*)(\}?)"  # compiled only where there is one
+_NAME = r"([A-Za-z_][A-Za-z0-9_]*)(?::-((?s:.*)))?"
 
 
 class Values:
@@ -65,10 +61,10 @@ class Values:
     def _scalar(self, node: Node, path: KeyPath) -> Any:
         text, typed = node.text or "", node.plain
         if "${" in text:
-            whole = _PLACEHOLDER.fullmatch(text)
+            whole = re.fullmatch(_PLACEHOLDER, text)
             typed = typed and whole is not None and not whole.group(1)
             self.from_environment[path] = text
-            text = _PLACEHOLDER.sub(lambda match: self._expand(match, path), text)
+            text = re.sub(_PLACEHOLDER, lambda match: self._expand(match, path), text)
         value = resolve(text) if typed else text
         if value is not None and not isinstance(value, str):
             self.spelled[path] = text
@@ -78,7 +74,7 @@ class Values:
         escaped, inside, closed = match.groups()
         if escaped:
             return match.group()[1:]
-        found = _NAME.fullmatch(inside)
+        found = re.fullmatch(_NAME, inside)
         if not closed or found is None or "${" in inside:
             shown = match.group() if not closed else f"${{{inside}}}"
             message = (
@@ -100,9 +96,14 @@ def resolve(text: str) -> Any:
     """What an unquoted scalar means: None, a truth value, a number, or the text itself."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _INTEGER.fullmatch(text):
+    if text[0] not in "+-.0123456789" or len(text) > 100 or text.strip("0123456789+-.eE"):
+        return text
+    try:
         return int(text)
-    if _FLOAT.fullmatch(text):
+    except ValueError:
+        pass
+    try:
         number = float(text)
-        return number if number - number == 0 else text  # not infinite
-    return text
+    except ValueError:
+        return text
+    return number if number - number == 0 else text  # not infinite

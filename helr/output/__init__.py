@@ -1,0 +1,62 @@
+"""Where lines go. An output delivers a page's lines and records their checkpoint, in this order
+for a stream (written, read, settled, recorded) and turned round for a regular file, so that a
+line that was written is never asked for again and one that was not always is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from helr.state import Checkpoint
+
+
+@dataclass(slots=True)
+class Batch:
+    """A page's lines of one source, and what to record once they are delivered.
+
+    `ids`: one per line when duplicates are dropped (None: an event without one), so that what
+    was delivered of a page can be recorded block by block; empty otherwise.
+    """
+
+    source: str
+    lines: list[bytes]
+    ids: list[str | None]
+    checkpoint: Checkpoint
+
+
+class Output(Protocol):
+    """An output; every method may be called from any source's thread."""
+
+    def deliver(self, batch: Batch) -> None:
+        """Return when the lines are delivered and their checkpoint is recorded or queued.
+
+        Raises OutputGoneError when the reader went away or writing failed, Stopped when a stop
+        was asked for before a block was begun.
+        """
+        ...
+
+    def ready(self, source: str) -> None:
+        """Whether the source may be polled: the output stands and nothing recorded is overdue.
+
+        Raises OutputGoneError, or StateError while a checkpoint of the source cannot be written.
+        """
+        ...
+
+    def restate(self, source: str, everything: Checkpoint | None) -> None:
+        """The state is another one now: forget what is queued, and record everything instead.
+
+        None: the source goes on from what the new state holds. Raises StateError.
+        """
+        ...
+
+    def drain(self, seconds: float) -> int:
+        """The last act before a stop: give the block under way that long, record what is settled.
+
+        Returns how many lines were written that the next start will write again.
+        """
+        ...
+
+    def finish(self) -> None:
+        """The last act of a one-shot run: wait until everything is settled and recorded."""
+        ...

@@ -1,0 +1,104 @@
+"""What the next request of a source is. A strategy is a small class in a file of its own.
+
+A chain is the pages from a request without a cursor to the page without a next one; it may span
+polls and processes. `Position` is where a source stands in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+from helr.config.model import Pagination, Source
+from helr.times import earlier
+from helr.transport.model import Request
+
+
+@dataclass(slots=True)
+class Chain:
+    """`start`: the incremental parameter that the first request carried, as spelled.
+
+    `greatest`, `spelled`: the greatest event time so far (not in the future): instant and text.
+    `events`: how many the chain's pages held so far.
+    """
+
+    start: str | None = None
+    greatest: float | None = None
+    spelled: str | None = None
+    events: int = 0
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a source stands: the watermark, and the cursor and chain of an unfinished chain."""
+
+    watermark: str | None = None
+    cursor: str | None = None
+    chain: Chain | None = None
+
+
+class Paginator(Protocol):
+    """`state_key`: the key the cursor is kept under. `cursor_path`: where a page names the next."""
+
+    state_key: str
+    cursor_path: str | None
+
+    def add(self, params: dict[str, str], cursor: str) -> None:
+        """Put the cursor among the parameters of a request."""
+        ...
+
+
+def open_paginator(pagination: Pagination) -> Paginator:
+    return STRATEGIES[pagination.strategy](pagination)
+
+
+def next_request(source: Source, paginator: Paginator, position: Position) -> Request:
+    """The request a source asks next; no parameter is sent twice.
+
+    Without a cursor: the query parameters, those of the first request, and the watermark. With
+    one: the query parameters, the value of the incremental parameter that the chain's first
+    request carried (a cursor may be only a position, and forget it), and the cursor.
+    """
+    url, params = _split(source.url)
+    params |= source.query_params
+    incremental = source.incremental_from
+    if position.cursor is None:
+        params |= source.first_request_query_params
+        if incremental and position.watermark:
+            params[incremental.param_name] = earlier(position.watermark, incremental.lookback_secs)
+        return Request(url, tuple(params.items()))
+    if incremental:
+        params.pop(incremental.param_name, None)
+        if position.chain and position.chain.start is not None:
+            params[incremental.param_name] = position.chain.start
+    paginator.add(params, position.cursor)
+    return Request(url, tuple(params.items()), cursor=True)
+
+
+def start_of(source: Source, request: Request) -> str | None:
+    """The value of the incremental parameter that a chain's first request carries."""
+    incremental = source.incremental_from
+    return dict(request.params).get(incremental.param_name) if incremental else None
+
+
+def _split(url: str) -> tuple[str, dict[str, str]]:
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    return parts._replace(query="", fragment="").geturl(), query
+
+
+def _cursor(pagination: Pagination) -> Paginator:
+    from helr.pagination.cursor import CursorPaginator
+
+    return CursorPaginator(**pagination.options)
+
+
+def _none(pagination: Pagination) -> Paginator:
+    from helr.pagination.single import SinglePage
+
+    return SinglePage()
+
+
+STRATEGIES: dict[str, Callable[[Pagination], Paginator]] = {"cursor": _cursor, "none": _none}

@@ -1,0 +1,140 @@
+"""State: what outlives a process, per source, behind one small interface.
+
+A backend promises: `commit` is one transaction, all of it or nothing, and a later `load` shows
+the last commit; a failed commit changes nothing and says why (StateError). Keys of `values`:
+`cursor` or `next_url`, each `incremental_from.state_key`, and helr's own `chain`, `resets`,
+`hold`, `breaker`, `success`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from helr.config.model import State
+from helr.errors import StateError
+from helr.log import for_source
+
+RESERVED = frozenset({"cursor", "next_url", "chain", "resets", "hold", "breaker", "success"})
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """One change of a source's state. `lines`: how many delivered lines it stands for.
+
+    `values`: keys to set, or to remove (None). `ids`: delivered ids, appended, the oldest beyond
+    `capacity` forgotten. `marks`: (kind, mark, at) to remember; `forget`: (kind, below, but):
+    marks of that kind with `at < below` (all, when None) are dropped, except those at `but`.
+    """
+
+    lines: int = 0
+    values: dict[str, str | None] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    capacity: int = 0
+    marks: list[tuple[str, bytes, float]] = field(default_factory=list)
+    forget: list[tuple[str, float | None, float | None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Stored:
+    """What a backend holds of one source. `marks`: (kind, mark, at)."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    marks: list[tuple[str, bytes, float]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Step:
+    """Lines about to be appended to a regular file, and where: see helr/output/file.py."""
+
+    path: str
+    device: int
+    inode: int
+    length: int
+    lines: bytes
+
+
+class Store(Protocol):
+    """A backend; safe to use from several threads."""
+
+    durable: bool
+
+    def load(self, source: str) -> Stored: ...
+
+    def ids(self, source: str) -> list[str]:
+        """Delivered ids, oldest first."""
+        ...
+
+    def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
+        """Record them all, in order, in one transaction. Raises StateError."""
+        ...
+
+    def commit_step(self, source: str, checkpoint: Checkpoint, step: Step) -> None:
+        """The same with a step, and on the disk before it returns. Raises StateError."""
+        ...
+
+    def step(self, path: str) -> Step | None:
+        """The last step of that output file; its lines are empty when it was appended whole."""
+        ...
+
+    def finish_step(self, path: str, length: int) -> None:
+        """The step was appended and the file is now that long. Raises StateError."""
+        ...
+
+    def generation(self) -> int:
+        """Grows by one when the state was found deleted or replaced, and opened anew.
+
+        Raises StateError when it cannot be opened.
+        """
+        ...
+
+    def prove(self) -> None:
+        """Write something. Raises StateError when the state cannot be written."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SourceNotes:
+    """The notes of one source (see helr.transport.model.Notes): known at once, kept if possible."""
+
+    def __init__(self, store: Store, source: str, values: Mapping[str, str]) -> None:
+        self._store = store
+        self._source = source
+        self._values = dict(values)
+
+    def get(self, key: str) -> str | None:
+        return self._values.get(key)
+
+    def set(self, key: str, value: str | None) -> None:
+        if value == self._values.get(key):
+            return
+        if value is None:
+            self._values.pop(key, None)
+        else:
+            self._values[key] = value
+        try:
+            self._store.commit(self._source, [Checkpoint(values={key: value})])
+        except StateError as error:
+            for_source(self._source).warning("%s: %s; a restart will not know it", key, error)
+
+
+def open_store(state: State, *, busy_secs: float = 1.0) -> Store:
+    """The configured backend, opened. Raises UnusableError when it cannot be."""
+    return BACKENDS[state.backend](state, busy_secs)
+
+
+def _sqlite(state: State, busy_secs: float) -> Store:
+    from helr.state.sqlite import SqliteStore
+
+    return SqliteStore(state.path, busy_secs=busy_secs)
+
+
+def _memory(state: State, busy_secs: float) -> Store:
+    from helr.state.memory import MemoryStore
+
+    return MemoryStore()
+
+
+BACKENDS: dict[str, Callable[[State, float], Store]] = {"sqlite": _sqlite, "memory": _memory}

@@ -74,11 +74,15 @@ def _inflate(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:
     """Decompress piece by piece, at most `CHUNK_BYTES` at a time, however well it packs."""
     window = 31 if coding.endswith("gzip") else 15
     machine = zlib.decompressobj(window)
-    began = False
+    start, began = b"", False
     try:
         for piece in pieces:
-            if not began and window == 15 and not _zlib_header(piece):
-                machine = zlib.decompressobj(-15)  # some servers send deflate without a header
+            if not began and window == 15:  # some servers send deflate without zlib's header
+                start += piece
+                if len(start) < 2:
+                    continue
+                piece = start
+                machine = zlib.decompressobj(15 if _zlib_header(start) else -15)
             began = True
             while piece:
                 if machine.eof:  # gzip members may follow one another
@@ -93,12 +97,12 @@ def _inflate(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:
                 yield out
     except zlib.error as error:
         raise BadBody(f"the {coding} body cannot be decompressed ({error})", cut=True) from error
-    if began and not machine.eof:
+    if (began or start) and not machine.eof:
         raise BadBody(f"the {coding} body was cut short", cut=True)
 
 
 def _zlib_header(start: bytes) -> bool:
-    return len(start) > 1 and start[0] & 15 == 8 and (start[0] << 8 | start[1]) % 31 == 0
+    return start[0] & 15 == 8 and (start[0] << 8 | start[1]) % 31 == 0
 
 
 def take_slot(slots: threading.Semaphore, deadline: Deadline) -> None:

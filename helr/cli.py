@@ -1,0 +1,222 @@
+"""The command line: what was asked for, and the exit status of what came of it.
+
+Exit status: 0 every poll succeeded, or stopped by a signal; 1 a source failed or is held back;
+2 command line, config, secret, state or output cannot be used; 3 another helr holds the source or
+the output file; 4 the output's reader went away, or it can no longer be written; 128+n a second
+signal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from helr import __version__
+from helr.errors import HelrError
+
+EXIT_STATUS = """exit status:
+  0  every poll succeeded, or stopped by a signal
+  1  a source failed, or is held back by its breaker or a Retry-After
+  2  command line, config, secret, state or output cannot be used; nothing was polled
+  3  another helr holds the source or the output file
+  4  the output's reader went away, or the output can no longer be written
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; README's help texts are generated from it."""
+    common = _common(after=True)
+    parser = _parser(
+        argparse.ArgumentParser,
+        prog="helr",
+        description="Collect audit logs from HTTP APIs and write each event as one line of JSON.",
+        epilog="examples:\n  helr init && helr validate\n  helr test --source slack-audit\n"
+        "  helr run --once\n\nWithout a command, helr runs.\n\n" + EXIT_STATUS,
+        parents=[_common(after=False)],
+    )
+    parser.add_argument("--version", action="version", version=f"helr {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+
+    def command(name: str, summary: str, example: str, **more: Any) -> argparse.ArgumentParser:
+        return _parser(
+            commands.add_parser,
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog=f"example:\n{example}",
+            parents=[common],
+            **more,
+        )
+
+    run = command("run", "collect from all sources, or those named", _RUN_EXAMPLE)
+    _add_run(run)
+    validate = command("validate", "check the config; asks no API", "  helr validate -c helr.yaml")
+    validate.add_argument("--source", **_SOURCES)
+    validate.add_argument(
+        "--format", choices=("text", "json"), default="text", help="how to tell (default: text)"
+    )
+    test = command(
+        "test",
+        "ask a source what the next poll would ask, and show what came; moves no state",
+        "  helr test --source slack-audit | head -3",
+    )
+    test.add_argument("--source", metavar="NAME", required=True, help="the source to ask")
+    command("init", "write a commented helr.yaml for Slack; overwrites nothing", "  helr init")
+    _add_state(command("state", "look at or change what helr knows of a source", _STATE_EXAMPLE))
+    return parser
+
+
+_RUN_EXAMPLE = """  helr run                                  # until stopped, to standard output
+  helr run --once --source slack-audit      # one poll, for cron or CI
+  helr run -o /var/log/helr/events.ndjson   # each line exactly once"""
+_STATE_EXAMPLE = """  helr state show slack-audit
+  helr state set slack-audit oldest_ts 1521214343
+  helr state export > state.json"""
+_SOURCES: dict[str, Any] = {
+    "metavar": "NAME",
+    "nargs": "+",
+    "action": "extend",
+    "default": [],
+    "help": "only these sources",
+}
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--once", action="store_true", help="poll each source once, then end")
+    run.add_argument("--source", **_SOURCES)
+    run.add_argument(
+        "-o", "--output", metavar="FILE", help="append to FILE instead of standard output"
+    )
+
+
+def _add_state(state: argparse.ArgumentParser) -> None:
+    actions = state.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+    common = [_common(after=True)]
+
+    def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
+        return _parser(
+            actions.add_parser,
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog=f"example:\n  {example}",
+            parents=common,
+        )
+
+    show = action("show", "show what is known of a source", "helr state show slack-audit")
+    reset = action(
+        "reset", "forget a source: its next poll starts afresh", "helr state reset slack-audit"
+    )
+    reset.add_argument(
+        "--hold", action="store_true", help="forget only its Retry-After and its breaker"
+    )
+    set_ = action(
+        "set", "set one key of a source", "helr state set slack-audit oldest_ts 1521214343"
+    )
+    for parser in (show, reset, set_):
+        parser.add_argument("source", metavar="SOURCE")
+    set_.add_argument("key", metavar="KEY", help="cursor, or the source's state_key")
+    set_.add_argument("value", metavar="VALUE")
+    action("export", "write all state as JSON", "helr state export > state.json")
+    action("import", "replace the state of the sources in the JSON read", "helr state import < f")
+
+
+def _parser(make: Any, *args: Any, **more: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = make(
+        *args, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **more
+    )
+    return parser
+
+
+def _common(*, after: bool) -> argparse.ArgumentParser:
+    """Options that stand before or after the command; after it, their absence overrides nothing."""
+    common = argparse.ArgumentParser(add_help=False)
+    default: Any = argparse.SUPPRESS if after else "helr.yaml"
+    common.add_argument(
+        "-c", "--config", metavar="FILE", default=default, help="the config (default: helr.yaml)"
+    )
+    off: Any = argparse.SUPPRESS if after else False
+    how_much = common.add_mutually_exclusive_group()
+    for short, long, text in (
+        ("-v", "--verbose", "log more (debug)"),
+        ("-q", "--quiet", "log only warnings and errors"),
+    ):
+        how_much.add_argument(short, long, action="store_true", default=off, help=text)
+    return common
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status. Nothing a user can cause gives a traceback."""
+    try:
+        args = build_parser().parse_args(_with_command(sys.argv[1:] if argv is None else argv))
+        return _dispatch(args)
+    except HelrError as error:
+        return _fail(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 4
+
+
+def _with_command(argv: Sequence[str]) -> list[str]:
+    """No command means `run`, also when options of run are given."""
+    commands = ("run", "validate", "test", "init", "state")
+    if any(arg in commands for arg in argv) or any(
+        a in ("-h", "--help", "--version") for a in argv
+    ):
+        return list(argv)
+    return ["run", *argv]
+
+
+def _fail(error: HelrError) -> int:
+    """Tell it in the log, or plainly while there is none (a bad command line or config)."""
+    from helr import log
+
+    for line in str(error).splitlines():
+        log.last_word(line)
+    return error.status
+
+
+def _dispatch(args: argparse.Namespace) -> int:
+    """Imports only what the command at hand needs."""
+    if args.command == "validate":
+        from helr.commands import validate
+
+        return validate.run(args.config, output_format=args.format, sources=args.source)
+    if args.command == "init":
+        from helr.commands import init
+
+        return init.run(args.config)
+    if args.command == "state":
+        from helr.commands import state
+
+        options = {k: v for k, v in vars(args).items() if k in ("source", "key", "value", "hold")}
+        return state.run(_load(args, replay=True), args.action, **options)
+    if args.command == "test":
+        from helr.commands import test
+
+        return test.run(_load(args, [args.source]), args.source)
+    from helr.commands import run
+
+    config = _load(args, args.source)
+    return run.run(config, args.source, once=args.once, output_path=args.output)
+
+
+def _load(args: argparse.Namespace, sources: Sequence[str] = (), *, replay: bool = False) -> Any:
+    """The config, with the log set up as it and the command line say.
+
+    `replay`: what the command does needs no secrets.
+    """
+    from helr import log
+    from helr.config import load
+
+    config = load(args.config, sources=sources, replay=replay)
+    level = "debug" if args.verbose else "warn" if args.quiet else config.globals.log_level
+    log.setup(level, config.globals.log_format)
+    for notice in config.notices:
+        log.for_source("").info("%s", notice)
+    return config

@@ -1,0 +1,148 @@
+"""Which source is polled when. A thread for each, so that one that hangs holds up no other.
+
+Threads are never waited for when a stop is asked for: they hold nothing that is not in the state.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Sequence
+
+from helr.clock import Clock
+from helr.config.model import Source
+from helr.errors import HeldError, OutputGoneError, PollError, Stopped
+from helr.log import for_source
+from helr.output import Output
+from helr.poll import Poller, Summary
+from helr.state import SourceNotes, Store
+from helr.transport import Transport
+
+PAGES_IN_MEMORY = 4
+_DRAIN_SECS = 1.5  # how long a stop waits for the block in the pipe …
+_STOP_SECS = 1.8  # … and for everything, a locked state file included
+
+log = for_source("", "", "")
+
+
+class Collector:
+    """Polls sources until they are done (`once`) or a stop is asked for."""
+
+    def __init__(
+        self, sources: Sequence[Source], output: Output, store: Store, clock: Clock
+    ) -> None:
+        self._output = output
+        self._clock = clock
+        slots = threading.BoundedSemaphore(PAGES_IN_MEMORY)
+        self._pollers = [self._poller(source, store, slots) for source in sources]
+        self._events: queue.SimpleQueue[OutputGoneError | Summary | PollError | int] = (
+            queue.SimpleQueue()
+        )
+
+    def _poller(self, source: Source, store: Store, slots: threading.BoundedSemaphore) -> Poller:
+        notes = SourceNotes(store, source.name, store.load(source.name).values)
+        transport = Transport(source, clock=self._clock, notes=notes, slots=slots)
+        return Poller(source, transport, self._output, store, self._clock)
+
+    def stop(self, signal: int) -> None:
+        """Ask for a stop; safe in a signal handler."""
+        self._clock.stop()
+        self._events.put(signal)
+
+    def gone(self, error: OutputGoneError) -> None:
+        """The output cannot be used any more: everything ends."""
+        self._clock.stop()
+        self._events.put(error)
+
+    def run(self, *, once: bool) -> int:
+        """The exit status. Raises OutputGoneError."""
+        work = self._once if once else self._collect
+        for poller in self._pollers:
+            threading.Thread(target=work, args=(poller,), daemon=True).start()
+        status, left = 0, len(self._pollers)
+        while left:
+            event = self._events.get()
+            if isinstance(event, int):
+                return self._stopped(event)
+            if isinstance(event, OutputGoneError):
+                raise event
+            left -= 1
+            status |= isinstance(event, PollError)
+        try:
+            self._output.finish()
+        except Stopped:
+            event = self._events.get()
+            if isinstance(event, OutputGoneError):
+                raise event from None
+            return self._stopped(event if isinstance(event, int) else 0)
+        return status
+
+    def _once(self, poller: Poller) -> None:
+        outcome = self._visit(poller)
+        if outcome is not None:
+            self._events.put(outcome)
+
+    def _collect(self, poller: Poller) -> None:
+        """Poll every `interval_secs` plus up to `jitter_secs`, counted from start to start."""
+        schedule = poller.source.schedule
+        while True:
+            due = self._clock.monotonic() + schedule.interval_secs
+            due += random.uniform(0, schedule.jitter_secs)  # noqa: S311 - no secret
+            outcome = self._visit(poller)
+            if outcome is None:
+                return
+            if isinstance(outcome, HeldError):
+                held = outcome.until - self._clock.now()
+                due = max(due, self._clock.monotonic() + held)
+            try:
+                self._clock.sleep(due - self._clock.monotonic())
+            except Stopped:
+                return
+
+    def _visit(self, poller: Poller) -> Summary | PollError | None:
+        """One poll, and what came of it in the log; None when everything ends."""
+        began = time.monotonic()
+        try:
+            summary = poller.poll()
+        except Stopped:
+            return None
+        except OutputGoneError as error:
+            self.gone(error)
+            return None
+        except PollError as error:
+            poller.log.error("%s", error)
+            return error
+        except Exception as error:  # a defect must not end the other sources
+            poller.log.error("internal error, please report it: %r", error, exc_info=error)
+            return PollError(str(error))
+        say = poller.log.info if summary.delivered else poller.log.debug
+        say(
+            "%d pages, %d events, %d delivered in %.2f s%s",
+            summary.pages,
+            summary.events,
+            summary.delivered,
+            time.monotonic() - began,
+            "; more in the next poll" if summary.more else "",
+            fields={"events": summary.events, "delivered": summary.delivered},
+        )
+        return summary
+
+    def _stopped(self, signal: int) -> int:
+        """End within two seconds: the block in the pipe, what is settled, and not a thing more."""
+        again: list[int] = []
+
+        def drain() -> None:
+            try:
+                again.append(self._output.drain(_DRAIN_SECS))
+            except OutputGoneError as error:
+                log.warning("%s", error)
+
+        thread = threading.Thread(target=drain, daemon=True)
+        thread.start()
+        thread.join(_STOP_SECS)
+        count = again[0] if again else None
+        told = "some events" if count is None else f"{count} events"
+        log.info("stopped by signal %d; %s that were written will come again", signal, told)
+        return 0

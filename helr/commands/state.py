@@ -1,0 +1,207 @@
+"""`helr state`: look at what helr knows of a source, or change it while no helr holds it.
+
+What is exported has Helr's shape, `{"source": {"key": "value"}}`, plus two lists of ours:
+`ids` (delivered ids, oldest first) and `marks` ([kind, hex, time], see helr.state).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from helr.config.model import Config, Source
+from helr.errors import StateError, UnusableError
+from helr.state import RESERVED, Stored
+from helr.state.lock import hold_source
+from helr.state.sqlite import SqliteStore
+from helr.times import instant
+
+_LISTS = ("ids", "marks")
+_HELD = ("hold", "breaker")
+
+
+class StateCommand:
+    """The actions on one state file. Raises UnusableError, LockedError."""
+
+    def __init__(self, config: Config) -> None:
+        state = config.globals.state
+        if state.backend != "sqlite":
+            raise UnusableError(
+                f"{config.path}: global.state.backend is {state.backend}: it keeps nothing that "
+                "could be shown or changed; use sqlite"
+            )
+        self._config = config
+        self._path = state.path
+
+    def _open(self, *, read_only: bool = False) -> SqliteStore | None:
+        if read_only and not os.path.exists(self._path):
+            return None
+        return SqliteStore(self._path, read_only=read_only)
+
+    def show(self, name: str) -> None:
+        store = self._open(read_only=True)
+        stored = store.load(name) if store else Stored()
+        ids = store.ids(name) if store else []
+        if not stored.values and not stored.marks and not ids:
+            self._known(name)
+            print(f"{name}: no state in {self._path}")
+            return
+        print(name)
+        for key, value in sorted(stored.values.items()):
+            print(f"  {key}: {value}")
+        if ids:
+            print(f"  ids: {len(ids)} delivered ids")
+        if stored.marks:
+            print(f"  marks: {len(stored.marks)}")
+
+    def reset(self, name: str, *, hold_only: bool) -> None:
+        store = self._changing(name)
+        if hold_only:
+            store.write_values(name, dict.fromkeys(_HELD))
+            print(f"{name}: may be asked again at once")
+            return
+        store.replace(name, {}, [], [])
+        print(f"{name}: forgotten; its next poll starts afresh")
+
+    def set(self, name: str, key: str, value: str) -> None:
+        source = self._known(name)
+        _check(source, key, value)
+        self._changing(name).write_values(name, {key: value or None})
+        print(f"{name}: {key} = {value}")
+
+    def export(self) -> None:
+        store = self._open(read_only=True)
+        whole = {name: _dump(store, name) for name in store.sources()} if store else {}
+        json.dump(whole, sys.stdout, indent=2, sort_keys=True)
+        print()
+
+    def load(self) -> None:
+        """`import`: every source in the document is replaced, all checked before any is."""
+        whole = _read_document()
+        for name, values in whole.items():
+            source = self._known(name)
+            for key, value in values.items():
+                if key not in _LISTS:
+                    _check(source, key, value)
+            _lists(name, values)
+        stores = {name: self._changing(name) for name in whole}
+        for name, values in whole.items():
+            ids, marks = _lists(name, values)
+            plain = {key: value for key, value in values.items() if key not in _LISTS and value}
+            stores[name].replace(name, plain, ids, marks)
+            print(f"{name}: imported")
+
+    def _changing(self, name: str) -> SqliteStore:
+        hold_source(self._path, name)
+        store = self._open()
+        if store is None:
+            raise UnusableError(f"state file {self._path}: cannot be opened")
+        return store
+
+    def _known(self, name: str) -> Source:
+        if name in self._config.sources:
+            return self._config.sources[name]
+        names = ", ".join(sorted(self._config.sources))
+        raise UnusableError(f"source {name} is not in {self._config.path}; there is: {names}")
+
+
+def run(config: Config, action: str, **options: Any) -> int:
+    """Carry out one action; the exit status."""
+    command = StateCommand(config)
+    try:
+        if action == "show":
+            command.show(options["source"])
+        elif action == "reset":
+            command.reset(options["source"], hold_only=options["hold"])
+        elif action == "set":
+            command.set(options["source"], options["key"], options["value"])
+        elif action == "export":
+            command.export()
+        else:
+            command.load()
+    except StateError as error:
+        raise UnusableError(str(error)) from None
+    return 0
+
+
+def _check(source: Source, key: str, value: Any) -> None:
+    """Refuse what a poll would not understand."""
+    mark = source.incremental_from.state_key if source.incremental_from else None
+    known = sorted(RESERVED | ({mark} if mark else set()))
+    where = f"{source.name}: {key}"
+    if not isinstance(value, str):
+        raise UnusableError(f"{where}: a value is a text, not {json.dumps(value)[:80]}")
+    if key not in known:
+        raise UnusableError(f"{where}: no such key of this source; there is: {', '.join(known)}")
+    if "\n" in value or "\r" in value:
+        raise UnusableError(f"{where}: the value has a line break")
+    if key == mark and value and instant(value) is None:
+        raise UnusableError(
+            f"{where}: {value[:80]!r} is no time: give Unix seconds (1521214343) or ISO 8601 "
+            "(2018-03-16T15:32:23Z), as the API's events spell it"
+        )
+    if key in ("resets", "success") and value and not value.isdigit():
+        raise UnusableError(f"{where}: {value[:80]!r} is no whole number")
+    if key in ("chain", *_HELD) and value:
+        _check_object(where, value)
+    if key == "chain" and value:
+        _check_chain(where, value)
+
+
+def _check_object(where: str, value: str) -> None:
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UnusableError(f"{where}: not a JSON object as helr writes it: {value[:80]!r}")
+
+
+def _check_chain(where: str, value: str) -> None:
+    from helr.pagination import Chain
+
+    try:
+        chain = Chain(**json.loads(value))
+    except TypeError:
+        raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}") from None
+    kinds = (
+        (chain.start, (str, type(None))),
+        (chain.greatest, (int, float, type(None))),
+        (chain.spelled, (str, type(None))),
+        (chain.events, int),
+    )
+    if not all(isinstance(found, kind) for found, kind in kinds):
+        raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}")
+
+
+def _dump(store: SqliteStore, name: str) -> dict[str, Any]:
+    stored, ids = store.load(name), store.ids(name)
+    whole: dict[str, Any] = dict(stored.values)
+    if ids:
+        whole["ids"] = ids
+    if stored.marks:
+        whole["marks"] = sorted([kind, mark.hex(), at] for kind, mark, at in stored.marks)
+    return whole
+
+
+def _read_document() -> dict[str, dict[str, Any]]:
+    try:
+        whole = json.load(sys.stdin)
+    except (ValueError, RecursionError) as error:
+        raise UnusableError(f"standard input: not JSON ({error}): give what export wrote") from None
+    if not isinstance(whole, dict) or not all(isinstance(v, dict) for v in whole.values()):
+        raise UnusableError('standard input: not {"source": {"key": "value"}}, as export writes it')
+    return whole
+
+
+def _lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str, bytes, float]]]:
+    try:
+        ids = [str(value) for value in values.get("ids", [])]
+        marks = [(str(k), bytes.fromhex(m), float(at)) for k, m, at in values.get("marks", [])]
+    except (TypeError, ValueError):
+        raise UnusableError(f"{name}: ids or marks are not as export writes them") from None
+    if any(not value or "\n" in value for value in ids):
+        raise UnusableError(f"{name}: ids holds an empty text or one with a line break")
+    return ids, marks

@@ -1,0 +1,100 @@
+"""`helr test`: ask a source what its next poll would ask, and say what a person wants to know.
+
+Reads the state and never moves it. Events go to standard output, the report to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+from helr import hints
+from helr.clock import Clock
+from helr.config.model import Config, Source
+from helr.errors import HeldError, StateError, UnusableError
+from helr.line import Lines
+from helr.page import Decoder, Page
+from helr.pagination import open_paginator
+from helr.progress import Progress
+from helr.state import SourceNotes, Stored
+from helr.state.memory import MemoryStore
+from helr.times import instant, rfc3339
+from helr.transport import Request, Response, Transport
+
+
+def run(config: Config, name: str) -> int:
+    """The exit status. Raises PollError when the API's answer is no page of events."""
+    source = config.sources[name]
+    stored = _stored(config, name)
+    paginator = open_paginator(source.pagination)
+    progress = Progress(source, paginator, stored, list)
+    lines = Lines(source)
+    decode = Decoder(source, paginator.cursor_path, [*progress.paths, *lines.paths])
+    notes = SourceNotes(MemoryStore(), name, stored.values)
+    slots = threading.BoundedSemaphore(1)
+    transport = Transport(source, clock=Clock(), notes=notes, slots=slots)
+    try:
+        transport.check_held()
+    except HeldError as error:
+        _say("held", f"{error}; nothing was asked")
+        return error.status
+    request = progress.request()
+    _say("request", _shown(request))
+    page = transport.fetch(request, lambda response: _told(response, decode))
+    _report(source, page)
+    sys.stdout.flush()
+    with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as out:
+        out.writelines(lines.build(page))
+    return 0
+
+
+def _stored(config: Config, name: str) -> Stored:
+    """What the state holds, or nothing; the state file is only read."""
+    state = config.globals.state
+    if state.backend == "memory" or not os.path.exists(state.path):
+        return Stored()
+    from helr.state.sqlite import SqliteStore
+
+    store = SqliteStore(state.path, read_only=True)
+    try:
+        return store.load(name)
+    except StateError as error:
+        raise UnusableError(str(error)) from None
+    finally:
+        store.close()
+
+
+def _say(what: str, text: str) -> None:
+    from helr.log import redact
+
+    print(redact(f"{what + ':':12} {text}"), file=sys.stderr)
+
+
+def _shown(request: Request) -> str:
+    from urllib.parse import urlencode
+
+    query = urlencode(request.params)
+    return f"GET {request.url}" + (f"?{query}" if query else "")
+
+
+def _told(response: Response, decode: Decoder) -> Page:
+    _say("status", f"HTTP {response.status}, {len(response.body)} bytes")
+    _say("time", f"{response.elapsed:.3f} s")
+    for header, value in response.headers.items():
+        if "ratelimit" in header.lower() or header.lower() == "retry-after":
+            _say("rate limit", f"{header}: {value}")
+    return decode(response)
+
+
+def _report(source: Source, page: Page) -> None:
+    _say("events", str(len(page.raws)))
+    if not page.raws and (advice := hints.no_events(source.url)):
+        _say("no events", advice)
+    path = source.incremental_from and source.incremental_from.event_timestamp_path
+    columns = [path] if path else Lines(source).time_fields
+    times = [at for column in columns for at in map(instant, page.fields[column]) if at is not None]
+    if times:
+        _say("newest", rfc3339(max(times)))
+        _say("oldest", rfc3339(min(times)))
+    _say("next page", "yes" if page.cursor else "no")

@@ -1,0 +1,82 @@
+"""Drops events whose id was delivered before: first in, first out, at most `capacity` ids.
+
+An event without an id (absent, null, empty, not a string or number) is always delivered. Ids are
+compared exactly; very long or unprintable ones by their BLAKE2 digest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+_LONGEST = 64  # characters; a longer id is kept as a digest, so that state stays bounded
+
+
+def keys(ids: Sequence[Any]) -> list[str | None]:
+    """What stands for each id in memory and in the state file; None for no id."""
+    try:
+        joined = "\n".join(ids)
+        plain = joined.isascii() and "\0" not in joined and joined.count("\n") == len(ids) - 1
+        if plain and all(ids) and max(map(len, ids), default=0) <= _LONGEST:
+            return list(ids)
+    except TypeError:
+        pass
+    return [_key(value) for value in ids]
+
+
+def _key(value: Any) -> str | None:
+    if isinstance(value, str):
+        if not value:
+            return None
+        if len(value) <= _LONGEST and value.isascii() and value.isprintable():
+            return value
+        return "\0s" + blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        text = repr(value)
+        if len(text) > _LONGEST:
+            text = blake2b(text.encode(), digest_size=16).hexdigest()
+        return "\0n" + text
+    return None
+
+
+class Seen:
+    """The ids delivered, oldest first."""
+
+    def __init__(self, capacity: int, ids: Iterable[str] = ()) -> None:
+        self.capacity = capacity
+        self._order: deque[str] = deque()
+        self._ids: set[str] = set()
+        self.add(ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def ids(self) -> Iterable[str]:
+        """Oldest first."""
+        return self._order
+
+    def fresh(self, keys: Sequence[str | None]) -> list[int]:
+        """Indexes of the events to deliver: not seen before, nor earlier in the same page."""
+        seen = self._ids
+        if seen.isdisjoint(keys) and None not in keys and len(set(keys)) == len(keys):
+            return list(range(len(keys)))
+        here: set[str] = set()
+        keep = []
+        for index, key in enumerate(keys):
+            if key is None:
+                keep.append(index)
+            elif key not in seen and key not in here:
+                here.add(key)
+                keep.append(index)
+        return keep
+
+    def add(self, keys: Iterable[str | None]) -> None:
+        """Remember delivered ids, forgetting the oldest beyond the capacity."""
+        new = [key for key in dict.fromkeys(keys) if key is not None and key not in self._ids]
+        self._order.extend(new)
+        self._ids.update(new)
+        for _ in range(len(self._order) - self.capacity):
+            self._ids.discard(self._order.popleft())

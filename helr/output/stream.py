@@ -1,0 +1,199 @@
+"""Standard output (or a FIFO or device named by -o): blocks of whole lines, confirmed on a pipe.
+
+On a Linux pipe a block goes in one write into an empty pipe and is delivered when the pipe is
+seen empty again with its reader still there: nobody else's unread bytes blur the picture, and a
+kill leaves no half line. Elsewhere (a socket, a terminal, a file by redirection, other systems) a
+completed write counts. One block at a time, for all sources.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import select
+import stat
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+
+from helr.clock import Clock
+from helr.errors import OutputGoneError, Stopped
+from helr.output import Batch
+from helr.output.checkpoints import Checkpoints
+from helr.output.fair import FairLock
+from helr.state import Checkpoint, Store
+
+log = logging.getLogger("helr")
+
+_F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032  # fcntl(2); named in Python 3.10's fcntl on Linux only
+_BLOCK = 65536  # bytes a block may have where there is no pipe to ask
+_FIRST_WAIT, _LONGEST_WAIT = 50e-6, 0.02  # seconds between looks at an unread pipe
+_STALLED = 10  # seconds without reading after which it is said once
+
+
+class Stream:
+    """An open descriptor that lines are written to, block by block."""
+
+    def __init__(self, fd: int, clock: Clock, name: str = "standard output") -> None:
+        self.fd = fd
+        self.name = name
+        self._clock = clock
+        self._pipe = sys.platform == "linux" and stat.S_ISFIFO(os.fstat(fd).st_mode)
+        self.block_size = fcntl.fcntl(fd, _F_GETPIPE_SZ) if self._pipe else _BLOCK
+        self._poll = select.poll()
+        self._poll.register(fd, 0)  # errors are reported whatever is asked for
+
+    def alive(self) -> None:
+        """Raise OutputGoneError when nobody can read what was or will be written."""
+        for _, event in self._poll.poll(0):
+            if event & (select.POLLERR | select.POLLNVAL):
+                raise self._gone("the reader went away")
+
+    def write(self, block: bytes) -> None:
+        """Return when the block was delivered.
+
+        Raises Stopped when a stop was asked for before it was begun, OutputGoneError.
+        """
+        if self._pipe:
+            self._wait_empty(before=True)
+            if len(block) > self.block_size:
+                self._grow(len(block))
+        else:
+            self._clock.check()
+        self._write(block)
+        if self._pipe:
+            self._wait_empty(before=False)
+        self.alive()
+
+    def _wait_empty(self, *, before: bool) -> None:
+        """Short sleeps that back off. Before a block a stop ends the wait; a block that is in the
+        pipe is waited for until the process ends: `drain` bounds that."""
+        wait, waited = _FIRST_WAIT, 0.0
+        while self._unread():
+            self.alive()
+            if before:
+                self._clock.check()
+            time.sleep(wait)
+            waited += wait
+            wait = min(wait * 2, _LONGEST_WAIT)
+            if waited >= _STALLED:
+                log.info("%s: its reader has not read for %d s; waiting for it", self.name, waited)
+                waited = float("-inf")
+        if before:
+            self._clock.check()
+
+    def _unread(self) -> int:
+        found = fcntl.ioctl(self.fd, termios.FIONREAD, b"\0\0\0\0")
+        return int(struct.unpack("i", found)[0])
+
+    def _grow(self, size: int) -> None:
+        """Room for a line longer than the pipe, where the kernel allows it."""
+        try:
+            fcntl.fcntl(self.fd, _F_SETPIPE_SZ, size)
+            self.block_size = fcntl.fcntl(self.fd, _F_GETPIPE_SZ)
+        except OSError:
+            log.debug("%s: the pipe cannot hold a line of %d bytes at once", self.name, size)
+
+    def _write(self, block: bytes) -> None:
+        view = memoryview(block)
+        while view:
+            try:
+                view = view[os.write(self.fd, view) :]
+            except BlockingIOError:
+                select.select([], [self.fd], [], 0.1)
+            except OSError as error:
+                raise self._gone(
+                    "the reader went away" if error.errno == errno.EPIPE else error.strerror
+                ) from None
+
+    def _gone(self, what: str | None) -> OutputGoneError:
+        return OutputGoneError(
+            f"{self.name}: {what}: what was not read will be delivered at the next start; "
+            "keep the reader running, or write to a file with -o FILE"
+        )
+
+
+def blocks(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:
+    """Slices [start, end) of lines of these sizes, each of at most `limit` bytes or one line."""
+    start = total = 0
+    for index, size in enumerate(sizes):
+        if total + size > limit and index > start:
+            yield start, index
+            start, total = index, 0
+        total += size
+    if sizes:
+        yield start, len(sizes)
+
+
+class StreamOutput:
+    """Delivers into a Stream and queues checkpoints; see helr.output.Output."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        store: Store,
+        clock: Clock,
+        settle_secs: float,
+        gone: Callable[[OutputGoneError], None],
+    ) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._checkpoints = Checkpoints(store, clock, settle_secs, stream.alive, gone)
+        self._turn = FairLock()
+        self._uncovered: dict[str, int] = {}  # lines written that no queued checkpoint covers
+
+    def deliver(self, batch: Batch) -> None:
+        lines, ids = batch.lines, batch.ids
+        for start, end in blocks([len(line) for line in lines], self._stream.block_size):
+            with self._turn:
+                count = end - start
+                self._write(batch.source, b"".join(lines[start:end]), count)
+                if ids:
+                    delivered = [key for key in ids[start:end] if key is not None]
+                    self._put(
+                        batch.source,
+                        Checkpoint(count, ids=delivered, capacity=batch.checkpoint.capacity),
+                    )
+        with self._turn:
+            batch.checkpoint.lines = self._uncovered.get(batch.source, 0)
+            self._put(batch.source, batch.checkpoint)
+
+    def _write(self, source: str, block: bytes, count: int) -> None:
+        self._uncovered[source] = self._uncovered.get(source, 0) + count
+        try:
+            self._stream.write(block)
+        except Stopped:
+            self._uncovered[source] -= count
+            raise
+
+    def _put(self, source: str, checkpoint: Checkpoint) -> None:
+        self._checkpoints.put(source, checkpoint)
+        self._uncovered[source] = self._uncovered.get(source, 0) - checkpoint.lines
+
+    def ready(self, source: str) -> None:
+        self._stream.alive()
+        self._checkpoints.flush(source)
+
+    def restate(self, source: str, everything: Checkpoint | None) -> None:
+        self._checkpoints.replace(source, everything)
+        self._checkpoints.flush(source)
+
+    def drain(self, seconds: float) -> int:
+        if self._turn.acquire(timeout=seconds):
+            self._checkpoints.flush_all()
+        return self._checkpoints.pending() + sum(self._uncovered.values())
+
+    def finish(self) -> None:
+        while (due := self._checkpoints.next_due()) is not None:
+            wait = due - self._clock.monotonic()
+            if wait > 0:
+                log.info("waiting %.3g s until what was read is settled", wait)
+                self._clock.sleep(wait)
+            before = self._checkpoints.pending()
+            self._checkpoints.flush_all()
+            if self._checkpoints.next_due() == due and self._checkpoints.pending() == before:
+                return  # it cannot be written; its source has said so

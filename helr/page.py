@@ -1,0 +1,294 @@
+"""A response becomes a page: its events as untouched bytes, the few fields needed, the next cursor.
+
+Promises: an event's bytes are never changed; what is not a whole page of event objects is an
+error and never an event; hostile bodies give an error, not a crash. The quick way (msgspec,
+two passes in C) handles what is well formed; whatever it refuses is looked at the slow way
+(`helr.slowpage`), which delivers what `json` accepts and otherwise says what is wrong.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from helr.config.model import Source
+from helr.errors import PollError
+from helr.shape import Getter, OverlapError, compile_paths
+from helr.transport.model import Response
+
+EVENT_KEYS = ("entries", "items", "events", "data", "logs")
+_CHUNK = 1 << 18
+_CURSOR_STATUSES = (400, 404, 410, 422)
+_BAD_CURSOR = re.compile(
+    rb"(invalid|expired|bad|malformed|unknown|stale)[ _-]*(pagination[ _-]*)?cursor"
+    rb"|cursor[ _-]*(is[ _-]|has[ _-]|was[ _-])?(not[ _-]|no[ _-]longer[ _-])?"
+    rb"(invalid|expired|valid|found|malformed|unknown)",
+    re.IGNORECASE,
+)
+
+
+class ApiError(PollError):
+    """The API answered with an error: an HTTP status, or a body that says `"ok": false`."""
+
+    def __init__(self, message: str, status: int, code: str | None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.server_fault = status >= 500
+
+
+class CursorRefusedError(ApiError):
+    """The API refuses the cursor; asking again with it is pointless."""
+
+    final = True
+
+
+class BadPageError(PollError):
+    """A successful response that is no page of events."""
+
+
+@dataclass(slots=True)
+class Page:
+    """One page. `raws` are bytes-like; `fields[path]` has one value (or None) per event.
+
+    `cursor`: the next page's, None on the last. `received`: Unix seconds. `size`: bytes.
+    """
+
+    raws: Sequence[Any]
+    fields: dict[str, list[Any]]
+    cursor: str | None
+    path: str
+    received: float
+    size: int
+    breaks: bool  # whether raw line breaks stand in the body
+    release: Callable[[], None]  # gives the page's place in memory free
+
+
+class Decoder:
+    """Decodes the pages of one source; compiled once from the paths it is asked for.
+
+    `cursor_path`: where the next cursor stands. `paths`: the event fields a page must carry.
+    """
+
+    def __init__(self, source: Source, cursor_path: str | None, paths: Iterable[str]) -> None:
+        self.source = source
+        self.cursor_path = cursor_path
+        self.paths = tuple(dict.fromkeys(paths))
+        where = source.response_events_path
+        self._event_keys = (where,) if where else EVENT_KEYS
+        self._compile()
+
+    _decode_body: Callable[[Any], Any]
+    _decode_raws: Callable[[Any], Any]
+
+    def _compile(self) -> None:
+        extra = {"ok": Any} | ({self.cursor_path: Any} if self.cursor_path else {})
+        try:
+            event, self._columns = compile_paths(dict.fromkeys(self.paths, Any))
+            raws, events = list[msgspec.Raw], list[event]  # type: ignore[valid-type]
+            body, self._of_body = compile_paths(dict.fromkeys(self._event_keys, raws) | extra)
+            typed, self._of_typed = compile_paths(dict.fromkeys(self._event_keys, events))
+        except OverlapError:
+            self._decode_body = self._decode_raws = _refuse
+            return
+        self._decode_body = msgspec.json.Decoder(body).decode
+        self._decode_typed = msgspec.json.Decoder(typed).decode
+        self._decode_raws = msgspec.json.Decoder(raws).decode
+        self._decode_events = msgspec.json.Decoder(events).decode
+
+    def __call__(self, response: Response) -> Page:
+        """The page in a response.
+
+        Raises ApiError for an error status or body, CursorRefusedError when it is about the
+        cursor that was sent, BadPageError for anything that is no page.
+        """
+        if not 200 <= response.status < 300:
+            raise self.refusal(response)
+        body = self._utf8(response)
+        try:
+            raws, columns, cursor = self._quick(body)
+        except (msgspec.MsgspecError, RecursionError, _NotPlain):
+            raws, columns, cursor = self._slow(response, body)
+        return Page(
+            raws,
+            columns,
+            cursor,
+            response.path,
+            response.received,
+            len(body),
+            b"\n" in body or b"\r" in body,
+            response.release,
+        )
+
+    def _quick(self, body: bytes | bytearray) -> tuple[Sequence[Any], dict[str, Any], str | None]:
+        cursor = None
+        if body[:1] == b"[":
+            raws = self._decode_raws(body)
+            events = self._decode_events(body)
+        else:
+            whole = self._decode_body(body)
+            raws = self._events(whole, self._of_body)
+            if raws is None or self._of_body["ok"](whole) is False:
+                raise _NotPlain
+            events = self._events(self._decode_typed(body), self._of_typed)
+            if self.cursor_path:
+                cursor = cursor_text(self._of_body[self.cursor_path](whole))
+        return raws, {path: list(map(get, events)) for path, get in self._columns.items()}, cursor
+
+    def _events(self, whole: Any, getters: dict[str, Getter]) -> Any:
+        found = (getters[key](whole) for key in self._event_keys)
+        return next((events for events in found if events is not None), None)
+
+    def _slow(
+        self, response: Response, body: bytes | bytearray
+    ) -> tuple[Sequence[Any], dict[str, list[Any]], str | None]:
+        from helr import slowpage
+
+        try:
+            whole = slowpage.load(body)
+        except slowpage.NotJsonError as error:
+            bad = self.bad(response, str(error))
+            bad.retryable = error.truncated
+            raise bad from None
+        if isinstance(whole, dict) and whole.get("ok") is False:
+            raise self.refusal(response)
+        try:
+            raws, events = slowpage.events(body, whole, self._event_keys)
+            cursor = (
+                cursor_text(slowpage.dig(whole, self.cursor_path)) if self.cursor_path else None
+            )
+        except (slowpage.NotAPageError, _NotPlain) as error:
+            raise self.bad(response, str(error)) from None
+        columns = {path: [slowpage.dig(event, path) for event in events] for path in self.paths}
+        return raws, columns, cursor
+
+    def _utf8(self, response: Response) -> bytes | bytearray:
+        """The body, known to be UTF-8: msgspec does not look inside what it only slices."""
+        body = response.body
+        if body[:3] == codecs.BOM_UTF8:
+            body = body[3:]
+        if body[:1] in (b" ", b"\n", b"\r", b"\t"):
+            body = body.lstrip()
+        try:
+            if not body.isascii():
+                check_utf8(body)
+            return body
+        except UnicodeDecodeError as error:
+            return self._repaired(response, body, error)
+
+    def _repaired(
+        self, response: Response, body: bytes | bytearray, error: UnicodeDecodeError
+    ) -> bytes:
+        how = self.source.on_invalid_utf8
+        if how == "replace":
+            return body.decode("utf-8", "replace").encode()
+        if how == "escape":
+            return _escape_invalid(body)
+        raise self.bad(
+            response,
+            f"the body is not UTF-8 (byte 0x{error.object[error.start]:02x}); "
+            "set on_invalid_utf8: replace or escape to deliver it all the same",
+        )
+
+    def bad(self, response: Response, what: str) -> BadPageError:
+        from helr import hints
+
+        advice = hints.advice(
+            response.request.url,
+            status=response.status,
+            body=bytes(response.body[:2048]),
+            content_type=response.headers.get("Content-Type", ""),
+        )
+        return BadPageError(_line(self.source.name, response, what, advice))
+
+    def refusal(self, response: Response) -> ApiError:
+        """What an error response means, with advice."""
+        from helr import hints
+
+        head = bytes(response.body[:65536])
+        code = error_code(head)
+        name = self.source.name
+        if response.request.cursor and _names_cursor(response.status, head, code):
+            advice = hints.advice(response.request.url, code=code or "invalid_cursor")
+            what = f"the cursor was refused ({code or f'HTTP {response.status}'})"
+            text = _line(name, response, what, advice)
+            return CursorRefusedError(text, response.status, code)
+        advice = hints.advice(
+            response.request.url,
+            code=code,
+            status=response.status,
+            body=head[:2048],
+            content_type=response.headers.get("Content-Type", ""),
+        )
+        return ApiError(_line(name, response, code or "", advice), response.status, code)
+
+
+class _NotPlain(Exception):  # noqa: N818 - never leaves this module: the slow way's turn
+    """The quick way cannot tell what this is."""
+
+
+def _refuse(body: Any) -> Any:
+    raise _NotPlain
+
+
+def check_utf8(body: bytes | bytearray) -> None:
+    """Raise UnicodeDecodeError unless the whole body is UTF-8; holds no second copy of it."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    view = memoryview(body)
+    for start in range(0, len(view), _CHUNK):
+        decode(view[start : start + _CHUNK])
+    decode(b"", True)
+
+
+def _escape_invalid(body: bytes | bytearray) -> bytes:
+    """Invalid bytes as the four visible characters `\\xNN`, which JSON writes `\\\\xNN`."""
+    text = body.decode("utf-8", "surrogateescape")
+    return re.sub(
+        "[\udc80-\udcff]", lambda match: f"\\\\x{ord(match[0]) - 0xDC00:02x}", text
+    ).encode()
+
+
+def cursor_text(value: Any) -> str | None:
+    """The next cursor as text; None for an absent, null, false or empty one."""
+    if value is None or value is msgspec.UNSET or value is False or value == "":
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise _NotPlain("the next cursor is neither a string nor a whole number")
+
+
+def error_code(body: bytes) -> str | None:
+    """The short code or message with which an error body names its error, if it does."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    for _ in range(4):
+        if isinstance(found, dict):
+            names = ("error", "errors", "code", "errorCode", "message", "error_description")
+            found = next((found[name] for name in names if found.get(name)), None)
+        elif isinstance(found, list):
+            found = found[0] if found else None
+    if isinstance(found, (str, int)) and not isinstance(found, bool):
+        return " ".join(str(found).split())[:200] or None
+    return None
+
+
+def _names_cursor(status: int, body: bytes, code: str | None) -> bool:
+    if status not in _CURSOR_STATUSES and not 200 <= status < 300:
+        return False
+    text = code.encode("utf-8", "replace") if code else body[:4096]
+    return status == 410 or bool(_BAD_CURSOR.search(text))
+
+
+def _line(name: str, response: Response, what: str, advice: str) -> str:
+    status = f"HTTP {response.status}"
+    said = f"{status} {what}".strip() if not what.startswith("the ") else f"{status}, {what}"
+    return f"{name}: {response.url}: {said}" + (f": {advice}" if advice else "")

@@ -1,0 +1,162 @@
+"""One visit to a source: at most `max_pages` pages, each fetched, decoded, cleared of duplicates,
+written, delivered and only then checkpointed. The only place that knows this order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from helr.clock import Clock
+from helr.config.model import Source
+from helr.line import Lines
+from helr.log import for_source
+from helr.output import Batch, Output
+from helr.page import BadPageError, CursorRefusedError, Decoder, Page
+from helr.pagination import open_paginator
+from helr.progress import Move, Progress
+from helr.state import Checkpoint, Store
+from helr.transport import Transport
+from helr.transport.model import Request
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one poll did. `more`: the chain goes on in the next poll."""
+
+    pages: int = 0
+    bytes: int = 0
+    events: int = 0
+    delivered: int = 0
+    more: bool = False
+
+
+class Poller:
+    """One source and what its polls need. The position in memory is the one written; the one in
+    the state is delivered and settled. Raises StateError when the state cannot be read."""
+
+    def __init__(
+        self, source: Source, transport: Transport, output: Output, store: Store, clock: Clock
+    ) -> None:
+        self.source = source
+        self.transport = transport
+        self.output = output
+        self.store = store
+        self.clock = clock
+        self.lines = Lines(source)
+        self.paginator = open_paginator(source.pagination)
+        self._generation = store.generation()
+        self.progress = self._load()
+        paths = [*self.progress.paths, *self.lines.paths]
+        self.decode = Decoder(source, self.paginator.cursor_path, paths)
+        self.log = for_source(source.name, source.label_key, source.label_value)
+
+    def _load(self) -> Progress:
+        name = self.source.name
+        stored = self.store.load(name)
+        return Progress(self.source, self.paginator, stored, lambda: self.store.ids(name))
+
+    def poll(self) -> Summary:
+        """Raises PollError (StateError, HeldError … among them), OutputGoneError, Stopped.
+
+        Whatever is raised, the position is that of the last delivered page.
+        """
+        self._same_state()
+        self.output.ready(self.source.name)
+        self.transport.check_held()
+        summary, deadline = Summary(), self._deadline()
+        while True:
+            request = self.progress.request()
+            try:
+                page = self.transport.fetch(request, self.decode, deadline=deadline)
+                refused = self._deliver(request, page, summary)
+            except CursorRefusedError as error:
+                refused = error
+            except BadPageError as error:
+                if self.source.on_parse_error != "skip":
+                    raise
+                self.log.warning("%s: skipped; it is asked for again", error)
+                return summary
+            self.output.ready(self.source.name)
+            if refused:
+                return self._refused(refused, summary)
+            if self._over(summary, deadline):
+                self._succeeded()
+                return summary
+            self.clock.sleep(self.source.resilience.rate_limit.page_delay_secs)
+
+    def _same_state(self) -> None:
+        """Where the state file was deleted, write all anew; where it was replaced, obey the new."""
+        generation = self.store.generation()
+        if generation == self._generation:
+            return
+        there = self.store.load(self.source.name)
+        if there.values or there.marks:
+            self.log.warning("the state file was replaced: going on from what it says")
+            self.output.restate(self.source.name, None)
+            self.progress = self._load()
+        else:
+            self.log.warning("the state file was deleted: writing it anew")
+            self.output.restate(self.source.name, self.progress.everything())
+        self._generation = generation
+
+    def _deliver(self, request: Request, page: Page, summary: Summary) -> CursorRefusedError | None:
+        """Deliver and checkpoint a page; an error when its next cursor leads in a circle."""
+        try:
+            fresh = self.progress.fresh(page)
+            lines = self.lines.build(page, fresh.keep)
+            move = self.progress.after(request, page, fresh)
+            loops = self.progress.loops(page)
+            self.output.deliver(Batch(self.source.name, lines, fresh.keys, move.checkpoint))
+            self.progress.adopt(move)
+        finally:
+            page.release()
+        summary.pages += 1
+        summary.bytes += page.size
+        summary.events += len(page.raws)
+        summary.delivered += len(lines)
+        return self._circle() if loops else None
+
+    def _circle(self) -> CursorRefusedError:
+        return CursorRefusedError(
+            f"{self.source.name}: the API gave a next cursor that it has already given in this "
+            "chain, which would never end",
+            200,
+            None,
+        )
+
+    def _refused(self, error: CursorRefusedError, summary: Summary) -> Summary:
+        """`reset`: start over at the next poll, which is a warning; `fail`: nothing changes."""
+        if self.source.on_cursor_error != "reset":
+            raise error
+        self.log.warning(
+            "%s: reset: the next poll starts from the first page, at the watermark", error
+        )
+        self._record(self.progress.reset())
+        self.output.ready(self.source.name)
+        return summary
+
+    def _record(self, move: Move) -> None:
+        self.output.deliver(Batch(self.source.name, [], [], move.checkpoint))
+        self.progress.adopt(move)
+
+    def _succeeded(self) -> None:
+        """Note the time of the last success, which `helr status` tells."""
+        done = Checkpoint(values={"success": str(int(self.clock.now()))})
+        self._record(Move(self.progress.position, done))
+
+    def _deadline(self) -> float | None:
+        seconds = self.source.resilience.timeouts.poll_tick_secs
+        return None if seconds is None else self.clock.monotonic() + seconds
+
+    def _over(self, summary: Summary, deadline: float | None) -> bool:
+        """Whether the poll ends here: the chain does, or a limit of the poll is reached."""
+        summary.more = self.progress.position.cursor is not None
+        most = self.source.max_bytes
+        limit = (
+            ("max_pages" if summary.pages >= self.source.pagination.max_pages else None)
+            or ("max_bytes" if most is not None and summary.bytes >= most else None)
+            or ("poll_tick_secs" if deadline and self.clock.monotonic() >= deadline else None)
+        )
+        if summary.more and limit:
+            self.log.debug("%s reached; the next poll goes on from here", limit)
+        return not summary.more or limit is not None

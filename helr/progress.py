@@ -1,0 +1,237 @@
+"""How far one source has come, in memory: its position, the edge, delivered ids, resets.
+
+Pure bookkeeping: a page goes in, what of it is fresh comes out, and the checkpoint that records
+the page. Nothing here changes before `adopt` is told that the page was delivered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+
+from helr import dedupe, watermark
+from helr.config.model import Source
+from helr.log import for_source
+from helr.page import Page
+from helr.pagination import Chain, Paginator, Position, next_request, start_of
+from helr.state import Checkpoint, Stored
+from helr.times import instant
+from helr.transport.model import Request
+
+_STUCK = 2  # resets in a row without a finished chain that are worth a warning
+
+
+@dataclass(slots=True)
+class Fresh:
+    """What a page holds that was not delivered before.
+
+    `keep`: indexes of those events, None for all. `keys`: their ids, empty without dedupe.
+    """
+
+    keep: list[int] | None
+    keys: list[str | None]
+    times: watermark.Times | None
+
+
+@dataclass(slots=True)
+class Move:
+    """A page's effect: the position after it and the checkpoint that records it."""
+
+    position: Position
+    checkpoint: Checkpoint
+    keys: Sequence[str | None] = ()
+
+
+class Progress:
+    """`ids`: reads the delivered ids, asked for only when they are first needed."""
+
+    def __init__(
+        self, source: Source, paginator: Paginator, stored: Stored, ids: Callable[[], list[str]]
+    ) -> None:
+        self.source = source
+        self.paginator = paginator
+        self._log = for_source(source.name, source.label_key, source.label_value)
+        self._incremental = source.incremental_from
+        self._load_ids = ids
+        self._seen: dedupe.Seen | None = None
+        self._warned = False
+        values = stored.values
+        chain = values.get("chain")
+        self.position = Position(
+            values.get(self._incremental.state_key) if self._incremental else None,
+            values.get(paginator.state_key) if paginator.cursor_path else None,
+            Chain(**json.loads(chain)) if chain else None,
+        )
+        self.resets = int(values.get("resets", "0"))
+        self.edge = watermark.Edge({mark: at for kind, mark, at in stored.marks if kind == "edge"})
+        self.cursors = {mark for kind, mark, _ in stored.marks if kind == "cursor"}
+
+    @property
+    def paths(self) -> list[str]:
+        """The event fields this needs of a page."""
+        incremental, unique = self._incremental, self.source.dedupe
+        return ([incremental.event_timestamp_path] if incremental else []) + (
+            [unique.id_path] if unique else []
+        )
+
+    def request(self) -> Request:
+        """What is asked next. A cursor that Helr left has no chain: it goes on without a start."""
+        if self.position.cursor and not self.position.chain:
+            self._log.info(
+                "the cursor in the state has no chain record (Helr wrote it): going on with it, "
+                "without the start of its chain"
+            )
+            self.position.chain = Chain()
+        return next_request(self.source, self.paginator, self.position)
+
+    def loops(self, page: Page) -> bool:
+        """Whether the page names a next cursor that this chain has already been given."""
+        return page.cursor is not None and (
+            page.cursor == self.position.cursor or _short(page.cursor) in self.cursors
+        )
+
+    def fresh(self, page: Page) -> Fresh:
+        if not page.raws:
+            return Fresh(None, [], None)
+        times = self._times(page)
+        repeats = self.edge.repeats(page.raws, times.instants) if times else set()
+        keep = [index for index in range(len(page.raws)) if index not in repeats]
+        keys: list[str | None] = []
+        if self.source.dedupe and keep:
+            keys = dedupe.keys(page.fields[self.source.dedupe.id_path])
+            if repeats:
+                keys = [keys[index] for index in keep]
+            new = self.seen.fresh(keys)
+            if len(new) < len(keep):
+                keep, keys = [keep[index] for index in new], [keys[index] for index in new]
+        return Fresh(None if len(keep) == len(page.raws) else keep, keys, times)
+
+    @property
+    def seen(self) -> dedupe.Seen:
+        if self._seen is None:
+            capacity = self.source.dedupe.capacity if self.source.dedupe else 0
+            self._seen = dedupe.Seen(capacity, self._load_ids())
+        return self._seen
+
+    def _times(self, page: Page) -> watermark.Times | None:
+        if not self._incremental:
+            return None
+        values = page.fields[self._incremental.event_timestamp_path]
+        return watermark.read(self._log, values, page.received)
+
+    def after(self, request: Request, page: Page, fresh: Fresh) -> Move:
+        """What the page changes once it is delivered."""
+        chain = replace(self.position.chain or Chain(start_of(self.source, request)))
+        chain.events += len(page.raws)
+        times = fresh.times
+        if times and times.after(chain.greatest):
+            chain.greatest, chain.spelled = times.greatest, times.spelled
+        self._warn_capacity(chain)
+        mark = self.position.watermark
+        if self.loops(page):
+            position = self.position  # the cursor is refused: what stands, stands
+        elif page.cursor is not None:
+            position = Position(mark, page.cursor, chain)
+        else:
+            position = Position(_later(mark, chain), None, None)
+        checkpoint = self._checkpoint(position)
+        if times:
+            self._mark_edge(checkpoint, page, times, position)
+        return Move(position, checkpoint, fresh.keys)
+
+    def _checkpoint(self, position: Position) -> Checkpoint:
+        before, changes = self.position, dict[str, str | None]()
+        capacity = self.source.dedupe.capacity if self.source.dedupe else 0
+        checkpoint = Checkpoint(values=changes, capacity=capacity)
+        if position.cursor != before.cursor:
+            changes[self.paginator.state_key] = position.cursor
+            if position.cursor is None:
+                checkpoint.forget.append(("cursor", None, None))
+            else:
+                checkpoint.marks.append(("cursor", _short(position.cursor), 0))
+        if position.chain != before.chain:
+            changes["chain"] = json.dumps(asdict(position.chain)) if position.chain else None
+        if self._incremental and position.watermark != before.watermark:
+            changes[self._incremental.state_key] = position.watermark
+        if self.resets and position.cursor is None:
+            changes["resets"] = None
+        return checkpoint
+
+    def _mark_edge(
+        self, checkpoint: Checkpoint, page: Page, times: watermark.Times, position: Position
+    ) -> None:
+        """Remember the events at or past the edge; forget those that fell behind it."""
+        edge, but = instant(position.watermark), None
+        if position.chain:
+            edge, but = position.chain.greatest, edge
+        floor = page.received if edge is None else edge
+        marks = self.edge.reaches(floor, page.raws, times.instants)
+        checkpoint.marks += [("edge", mark, at) for mark, at in marks.items()]
+        if edge is not None and self.edge.behind(edge, but):
+            checkpoint.forget.append(("edge", edge, but))
+
+    def reset(self) -> Move:
+        """The cursor was refused: cursor and chain go, the watermark stays."""
+        move = Move(Position(self.position.watermark), Checkpoint())
+        move.checkpoint = self._checkpoint(move.position)
+        move.checkpoint.values["resets"] = str(self.resets + 1)
+        if self.resets + 1 >= _STUCK:
+            self._log.warning(
+                "%d cursor resets in a row without finishing a chain: cursors expire faster "
+                "than the chain is read: raise query_params.limit or pagination.max_pages",
+                self.resets + 1,
+            )
+        return move
+
+    def adopt(self, move: Move) -> None:
+        """The move was delivered: it is where the source stands now."""
+        self.position = move.position
+        if move.keys:
+            self.seen.add(move.keys)
+        for kind, below, but in move.checkpoint.forget:
+            if kind == "cursor":
+                self.cursors.clear()
+            elif below is not None:
+                self.edge.forget(below, but)
+        for kind, mark, at in move.checkpoint.marks:
+            if kind == "cursor":
+                self.cursors.add(mark)
+            else:
+                self.edge.marks[mark] = at
+        if "resets" in move.checkpoint.values:
+            self.resets = int(move.checkpoint.values["resets"] or 0)
+
+    def everything(self) -> Checkpoint:
+        """One checkpoint that says all of this, for a state file that was lost."""
+        position, self.position = self.position, Position()
+        checkpoint = self._checkpoint(position)
+        self.position = position
+        checkpoint.ids = list(self.seen.ids) if self.source.dedupe else []
+        checkpoint.marks = [("edge", mark, at) for mark, at in self.edge.marks.items()]
+        checkpoint.marks += [("cursor", mark, 0) for mark in self.cursors]
+        return checkpoint
+
+    def _warn_capacity(self, chain: Chain) -> None:
+        unique = self.source.dedupe
+        if unique and chain.events > unique.capacity and not self._warned:
+            self._warned = True
+            self._log.warning(
+                "a chain of more than %d events is longer than dedupe.capacity: after a reset "
+                "or with lookback_secs, events may come twice: set capacity to %d or more",
+                unique.capacity,
+                2 * chain.events,
+            )
+
+
+def _later(mark: str | None, chain: Chain) -> str | None:
+    """The watermark of a finished chain: it never moves back."""
+    before = instant(mark)
+    if chain.greatest is None or (before is not None and before >= chain.greatest):
+        return mark
+    return chain.spelled
+
+
+def _short(cursor: str) -> bytes:
+    return blake2b(cursor.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -1,0 +1,59 @@
+"""Dotted paths compiled to a msgspec Struct that decodes only them, and one getter a path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+Getter = Callable[[Any], Any]
+
+
+class OverlapError(ValueError):
+    """One path lies inside another; a Struct cannot decode a value twice."""
+
+
+def compile_paths(paths: Mapping[str, Any]) -> tuple[Any, dict[str, Getter]]:
+    """A Struct for `{path: type of its value}` and, per path, what reads it (None when absent).
+
+    Keys of any spelling will do: the fields are called f0, f1 … Raises OverlapError.
+    """
+    tree: dict[str, Any] = {}
+    for path, kind in paths.items():
+        *branches, leaf = path.split(".")
+        node = tree
+        for key in branches:
+            node = node.setdefault(key, {})
+            if not isinstance(node, dict):
+                raise OverlapError(path)
+        if leaf in node:
+            raise OverlapError(path)
+        node[leaf] = kind
+    return _struct(tree), {path: _getter(tree, path.split(".")) for path in paths}
+
+
+def _struct(tree: dict[str, Any]) -> Any:
+    fields = []
+    for number, (key, kind) in enumerate(tree.items()):
+        inner = _struct(kind) if isinstance(kind, dict) else kind
+        optional = inner if inner is Any else inner | None
+        fields.append((f"f{number}", optional, msgspec.field(default=None, name=key)))
+    return msgspec.defstruct("Shape", fields, gc=False)
+
+
+def _getter(tree: dict[str, Any], path: list[str]) -> Getter:
+    names = []
+    for key in path:
+        names.append(f"f{list(tree).index(key)}")
+        tree = tree[key]
+    if len(names) == 1:
+        return attrgetter(names[0])
+
+    def get(value: Any) -> Any:
+        for name in names:
+            value = getattr(value, name, None)
+        return value
+
+    return get

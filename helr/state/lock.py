@@ -1,0 +1,62 @@
+"""One helr at a time: a lock that ends with its holder, however that ends, and tells its pid.
+
+A POSIX record lock, because F_GETLK names the process that holds it (fcntl(2)). It is dropped
+when this process closes any descriptor of the file, so nothing else here may open it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+
+from helr.errors import LockedError, UnusableError
+
+_FLOCK = "hhqqi4x"  # struct flock on 64-bit Linux: type, whence, start, len, pid
+
+
+def lock_path(state_path: str, source: str) -> str:
+    """The lock file of a source, beside the state file."""
+    safe = "".join(
+        char if char.isalnum() or char in "-_." else f"%{ord(char):x}" for char in source
+    )
+    return f"{state_path}.{safe}.lock"
+
+
+def hold_source(state_path: str, source: str) -> int:
+    """Hold a source until this process ends; the open descriptor.
+
+    Raises LockedError when another helr holds it, UnusableError when the file cannot be made.
+    """
+    path = lock_path(state_path, source)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UnusableError(
+            f"lock file {path}: {error.strerror}: "
+            "the directory of global.state.path must be writable"
+        ) from None
+    hold(fd, f"source {source}")
+    return fd
+
+
+def hold(fd: int, what: str) -> None:
+    """Lock an open file or raise LockedError, naming the holder."""
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        pid = _holder(fd)
+        by = f" (process {pid})" if pid else ""
+        raise LockedError(
+            f"{what} is held by another helr{by}: "
+            "let it end, or stop it; one helr at a time collects a source"
+        ) from None
+
+
+def _holder(fd: int) -> int:
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        found = struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, asked))
+    except OSError:
+        return 0
+    return int(found[4]) if found[0] != fcntl.F_UNLCK else 0

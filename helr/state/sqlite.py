@@ -1,0 +1,323 @@
+"""State in one SQLite file, whose table `helr_state` is the one Helr keeps.
+
+Promises: a commit is one transaction in a write-ahead log, so that a kill at any moment leaves the
+state before or after it; a step of a regular output file is on the disk before it returns; nothing
+is committed into a file that was deleted or replaced while it was open; the file is readable by
+its owner only. A file of a newer helr is refused, an older one (Helr's too) upgraded at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from helr.errors import StateError, UnusableError
+from helr.state import Checkpoint, Step, Stored
+
+T = TypeVar("T")
+
+VERSION = 1
+_ROW_IDS = 256  # ids in one row of helr_ids before a new row is begun
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS helr_state (
+    source_id TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, updated_at INTEGER NOT NULL,
+    PRIMARY KEY (source_id, key));
+CREATE TABLE IF NOT EXISTS helr_ids (
+    seq INTEGER PRIMARY KEY, source_id TEXT NOT NULL, count INTEGER NOT NULL, ids TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS helr_ids_source ON helr_ids (source_id, seq);
+CREATE TABLE IF NOT EXISTS helr_marks (
+    source_id TEXT NOT NULL, kind TEXT NOT NULL, mark BLOB NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (source_id, kind, mark)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS helr_steps (
+    path TEXT PRIMARY KEY, device INTEGER NOT NULL, inode INTEGER NOT NULL,
+    length INTEGER NOT NULL, lines BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS helr_proof (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL);
+"""
+
+_SET = """INSERT INTO helr_state VALUES (?1, ?2, ?3, ?4) ON CONFLICT (source_id, key)
+DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"""
+_FORGET = """DELETE FROM helr_marks WHERE source_id = ?1 AND kind = ?2
+AND (?3 IS NULL OR at < ?3) AND (?4 IS NULL OR at <> ?4)"""
+_DELETE_ALL = (
+    "DELETE FROM helr_state WHERE source_id = ?",
+    "DELETE FROM helr_ids WHERE source_id = ?",
+    "DELETE FROM helr_marks WHERE source_id = ?",
+)
+_STEP = "INSERT OR REPLACE INTO helr_steps VALUES (?, ?, ?, ?, ?)"
+
+
+class SqliteStore:
+    """`busy_secs`: how long to wait for somebody else's lock on the file."""
+
+    durable = True
+
+    def __init__(self, path: str, *, busy_secs: float = 1.0, read_only: bool = False) -> None:
+        self.path = path
+        self._busy_secs = busy_secs
+        self._lock = threading.Lock()
+        self._rows: dict[str, deque[tuple[int, int]]] = {}
+        self._generation = 0
+        self._open(read_only)
+
+    def _open(self, read_only: bool = False) -> None:
+        try:
+            if not read_only:
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._db = sqlite3.connect(
+                f"file:{_quoted(self.path)}?mode=ro" if read_only else self.path,
+                uri=read_only,
+                timeout=self._busy_secs,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            self._identity = _identity(self.path)
+            self._upgrade(read_only)
+        except OSError as error:
+            raise UnusableError(
+                f"state file {self.path}: {error.strerror}: "
+                "create its directory, or set global.state.path to a place helr may write"
+            ) from None
+        except sqlite3.Error as error:
+            raise UnusableError(self._explain(error)) from None
+
+    def _upgrade(self, read_only: bool) -> None:
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > VERSION:
+            raise UnusableError(
+                f"state file {self.path}: written by a newer helr (format {found}, this one knows "
+                f"{VERSION}): upgrade helr, or name another file in global.state.path"
+            )
+        if read_only:
+            return
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if found < VERSION:
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;"
+            )
+
+    def load(self, source: str) -> Stored:
+        with self._lock:
+            return self._read(
+                lambda db: Stored(
+                    dict(
+                        db.execute(
+                            "SELECT key, value FROM helr_state WHERE source_id = ? AND value <> ''",
+                            (source,),
+                        )
+                    ),
+                    db.execute(
+                        "SELECT kind, mark, at FROM helr_marks WHERE source_id = ?", (source,)
+                    ).fetchall(),
+                )
+            )
+
+    def ids(self, source: str) -> list[str]:
+        with self._lock:
+            rows = self._read(
+                lambda db: db.execute(
+                    "SELECT ids FROM helr_ids WHERE source_id = ? ORDER BY seq", (source,)
+                ).fetchall()
+            )
+        return [id_ for (ids,) in rows for id_ in ids.split("\n")]
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return query(self._db)
+        except sqlite3.Error as error:
+            raise StateError(self._explain(error)) from None
+
+    def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
+        def write(db: sqlite3.Connection) -> None:
+            for checkpoint in checkpoints:
+                self._apply(db, source, checkpoint)
+
+        self._transaction(write, source)
+
+    def commit_step(self, source: str, checkpoint: Checkpoint, step: Step) -> None:
+        def write(db: sqlite3.Connection) -> None:
+            self._apply(db, source, checkpoint)
+            db.execute(_STEP, (step.path, step.device, step.inode, step.length, step.lines))
+
+        self._transaction(write, source, synced=True)
+
+    def sources(self) -> list[str]:
+        """Every source of which something is known."""
+        with self._lock:
+            rows = self._read(
+                lambda db: db.execute(
+                    "SELECT source_id FROM helr_state UNION SELECT source_id FROM helr_ids "
+                    "UNION SELECT source_id FROM helr_marks ORDER BY 1"
+                ).fetchall()
+            )
+        return [name for (name,) in rows]
+
+    def replace(
+        self,
+        source: str,
+        values: Mapping[str, str],
+        ids: Sequence[str],
+        marks: Sequence[tuple[str, bytes, float]],
+    ) -> None:
+        """Forget all of a source and put this in its place. Raises StateError."""
+
+        def write(db: sqlite3.Connection) -> None:
+            for statement in _DELETE_ALL:
+                db.execute(statement, (source,))
+            self._rows.pop(source, None)
+            for start in range(0, len(ids), _ROW_IDS):
+                part = list(ids[start : start + _ROW_IDS])
+                self._apply(db, source, Checkpoint(ids=part, capacity=len(ids)))
+            self._apply(db, source, Checkpoint(values=dict(values), marks=list(marks)))
+
+        self._transaction(write, source)
+
+    def write_values(self, source: str, values: Mapping[str, str | None]) -> None:
+        """Set keys of a source, or remove them (None). Raises StateError."""
+        self.commit(source, [Checkpoint(values=dict(values))])
+
+    def step(self, path: str) -> Step | None:
+        row = self._db.execute("SELECT * FROM helr_steps WHERE path = ?", (path,)).fetchone()
+        return Step(*row) if row else None
+
+    def finish_step(self, path: str, length: int) -> None:
+        self._transaction(
+            lambda db: db.execute(
+                "UPDATE helr_steps SET lines = x'', length = ? WHERE path = ?", (length, path)
+            )
+        )
+
+    def prove(self) -> None:
+        self._transaction(
+            lambda db: db.execute("INSERT OR REPLACE INTO helr_proof VALUES (1, ?)", (time.time(),))
+        )
+
+    def _transaction(
+        self,
+        write: Callable[[sqlite3.Connection], object],
+        source: str | None = None,
+        *,
+        synced: bool = False,
+    ) -> None:
+        with self._lock:
+            self._same_file()
+            try:
+                if synced:
+                    self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute("BEGIN IMMEDIATE")
+                write(self._db)
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                if source:
+                    self._rows.pop(source, None)
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise StateError(self._explain(error)) from None
+            finally:
+                if synced:
+                    with suppress(sqlite3.Error):
+                        self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _apply(self, db: sqlite3.Connection, source: str, checkpoint: Checkpoint) -> None:
+        for key, value in checkpoint.values.items():
+            if value is None:
+                db.execute("DELETE FROM helr_state WHERE source_id = ? AND key = ?", (source, key))
+            else:
+                db.execute(_SET, (source, key, value, int(time.time())))
+        if checkpoint.ids:
+            self._append_ids(db, source, checkpoint)
+        for kind, below, but in checkpoint.forget:
+            db.execute(_FORGET, (source, kind, below, but))
+        if checkpoint.marks:
+            db.executemany(
+                "INSERT OR REPLACE INTO helr_marks VALUES (?, ?, ?, ?)",
+                [(source, *mark) for mark in checkpoint.marks],
+            )
+
+    def _append_ids(self, db: sqlite3.Connection, source: str, checkpoint: Checkpoint) -> None:
+        rows = self._rows.get(source)
+        if rows is None:
+            found = db.execute(
+                "SELECT seq, count FROM helr_ids WHERE source_id = ? ORDER BY seq", (source,)
+            )
+            rows = self._rows[source] = deque(found)
+        new, text = len(checkpoint.ids), "\n".join(checkpoint.ids)
+        if rows and rows[-1][1] + new <= _ROW_IDS:
+            seq, count = rows.pop()
+            db.execute(
+                "UPDATE helr_ids SET count = ?, ids = ids || char(10) || ? WHERE seq = ?",
+                (count + new, text, seq),
+            )
+            rows.append((seq, count + new))
+        else:
+            row = db.execute(
+                "INSERT INTO helr_ids (source_id, count, ids) VALUES (?, ?, ?)", (source, new, text)
+            )
+            rows.append((int(row.lastrowid or 0), new))
+        total = sum(count for _, count in rows)
+        while total - rows[0][1] >= checkpoint.capacity and len(rows) > 1:
+            seq, count = rows.popleft()
+            total -= count
+            db.execute("DELETE FROM helr_ids WHERE seq = ?", (seq,))
+
+    def generation(self) -> int:
+        with self._lock:
+            if _identity(self.path) != self._identity:
+                with suppress(sqlite3.Error):
+                    self._db.close()
+                self._rows.clear()
+                try:
+                    self._open()
+                except UnusableError as error:
+                    raise StateError(str(error)) from None
+                self._generation += 1
+            return self._generation
+
+    def _same_file(self) -> None:
+        """SQLite commits happily into a deleted file: look whether the path still names ours."""
+        if _identity(self.path) != self._identity:
+            raise StateError(
+                f"state file {self.path}: it was deleted or replaced while helr was running; "
+                "the next poll opens what is there"
+            )
+
+    def _explain(self, error: sqlite3.Error) -> str:
+        text = str(error)
+        advice = next((advice for word, advice in _ADVICE if word in text), "")
+        return f"state file {self.path}: {text}" + (f": {advice}" if advice else "")
+
+    def close(self) -> None:
+        with self._lock, suppress(sqlite3.Error):
+            self._db.close()
+
+
+_ADVICE = (
+    ("full", "free space on its disk; helr goes on where it stopped"),
+    ("readonly", "make the file and its directory writable for this user"),
+    ("locked", "another program holds it (a backup?); helr tries again"),
+    ("not a database", "restore it from a backup, or move it away to start afresh"),
+    ("malformed", "restore it from a backup, or move it away to start afresh"),
+    ("unable to open", "its directory must exist and be writable"),
+    ("disk I/O error", "check its disk"),
+)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _quoted(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(os.path.abspath(path))

@@ -1,0 +1,114 @@
+"""How far a source has come in event time, and which events at that very edge were delivered.
+
+The watermark moves only when a chain is finished, never past the time its page was received.
+`oldest`-like parameters are inclusive, so events at or past the edge come again; they are known
+by the digest of their bytes, whether or not ids are deduplicated, and dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from helr.log import Log
+from helr.times import instant, rfc3339, spell
+
+_AHEAD = 60  # seconds an event's time may be ahead of ours before it is worth a warning
+
+
+Marks = dict[bytes, float]
+
+
+def digest(raw: Any) -> bytes:
+    return blake2b(raw, digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class Edge:
+    """Delivered events whose time is at the watermark, at the greatest of the chain, or later."""
+
+    marks: dict[bytes, float] = field(default_factory=dict)
+
+    def repeats(self, raws: Sequence[Any], times: Sequence[float | None]) -> set[int]:
+        """Indexes of events that were delivered before."""
+        known = set(self.marks.values())
+        if not known or known.isdisjoint(times):
+            return set()
+        return {
+            index
+            for index, at in enumerate(times)
+            if at in known and digest(raws[index]) in self.marks
+        }
+
+    def reaches(self, floor: float, raws: Sequence[Any], times: Sequence[float | None]) -> Marks:
+        """New marks of the events at or past `floor`."""
+        if max((at for at in times if at is not None), default=floor - 1) < floor:
+            return {}
+        found = {
+            digest(raws[index]): at
+            for index, at in enumerate(times)
+            if at is not None and at >= floor
+        }
+        return {mark: at for mark, at in found.items() if mark not in self.marks}
+
+    def behind(self, edge: float, but: float | None) -> bool:
+        """Whether marks stand behind the edge (and not at `but`) that can be forgotten."""
+        return any(at < edge and at != but for at in self.marks.values())
+
+    def forget(self, edge: float, but: float | None) -> None:
+        self.marks = {m: at for m, at in self.marks.items() if at >= edge or at == but}
+
+
+@dataclass(slots=True)
+class Times:
+    """What one page's event times say: an instant per event, and the greatest's own spelling."""
+
+    instants: list[float | None]
+    greatest: float | None = None  # the greatest that is not after `received`
+    spelled: str | None = None
+
+    def after(self, at: float | None) -> bool:
+        """Whether the greatest is greater than that."""
+        return self.greatest is not None and (at is None or self.greatest > at)
+
+
+def read(log: Log, values: Sequence[Any], received: float) -> Times:
+    """The instants of a page's events, warning once about those that are missing or odd."""
+    instants = (
+        list(values)
+        if set(map(type, values)) == {int} and max(values) <= 1e11
+        else [instant(value) for value in values]
+    )
+    past = [at for at in instants if at is not None and at <= received]
+    greatest = max(past, default=None)
+    if len(past) < len(instants):
+        _warn(log, values, instants, received)
+    if greatest is None:
+        return Times(instants)
+    return Times(instants, greatest, spell(values[instants.index(greatest)]))
+
+
+def _warn(
+    log: Log, values: Sequence[Any], instants: Sequence[float | None], received: float
+) -> None:
+    missing = [index for index, at in enumerate(instants) if at is None]
+    if missing:
+        log.warning(
+            "%d of %d events have no usable time (the first: %.80r at index %d); "
+            "delivered, but they do not move the watermark: check incremental_from."
+            "event_timestamp_path",
+            len(missing),
+            len(values),
+            values[missing[0]],
+            missing[0],
+        )
+    ahead = [at for at in instants if at is not None and at > received + _AHEAD]
+    if ahead:
+        log.warning(
+            "%d events are dated in the future (up to %s); delivered, but the watermark "
+            "stays at or before now: check the API's clock and this machine's",
+            len(ahead),
+            rfc3339(max(ahead)),
+        )
