@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from helr.config import schema as schemas
-from helr.config.schema import KeyPath, Schema
+from helr.config.problems import KeyPath
+from helr.config.schema import Schema
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
 
@@ -163,10 +164,9 @@ def _foreign(schema: Schema, root: Schema, path: KeyPath) -> Iterator[tuple[KeyP
     """Keys and values of Helr that are ignored or refused, each with what is said of it."""
     for key in schema.get("properties", {}):
         below = schemas.child(schema, root, key) or {}
-        if path == () and key == "sources":
+        here: KeyPath = (*path, key)
+        if here == ("sources",):
             below, here = root["$defs"]["source"], ("sources", "NAME")
-        else:
-            here = (*path, key)  # type: ignore[assignment]
         note = schemas.annotation(below)
         if "ignored" in note:
             kept = f"; `{note['unless']}` is what helr does" if "unless" in note else ""
