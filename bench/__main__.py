@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bench import peers, plot, table, works
@@ -24,7 +25,7 @@ GROUPS = {
     "sizes": works.sizes,
 }
 FULL = works.Plan(events=200_000, rounds=3, polls=20)
-QUICK = works.Plan(events=50_000, rounds=1, polls=5)
+QUICK = works.Plan(events=200_000, rounds=1, polls=5, quick=True)
 
 
 def main() -> int:
@@ -47,7 +48,7 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="a quarter of the events, one round: some 90 seconds")
+    add("--quick", action="store_true", help="one round, no gzip, grove or plot: some two minutes")
     add("--only", action="append", choices=GROUPS, help="only this work; may be given again")
     add("--rounds", type=int, help=f"rounds of each work (default {FULL.rounds})")
     add("--events", type=int, help=f"events of a backfill (default {FULL.events:,})")
@@ -58,12 +59,12 @@ def parse() -> argparse.Namespace:
 
 def measure(args: argparse.Namespace) -> list[Sample]:
     usual = QUICK if args.quick else FULL
-    plan = works.Plan(args.events or usual.events, args.rounds or usual.rounds, usual.polls)
+    plan = replace(usual, events=args.events or usual.events, rounds=args.rounds or usual.rounds)
     for line in peers.missing():
         print(f"bench: {line}", file=sys.stderr)
     samples: list[Sample] = []
     for name, group in GROUPS.items():
-        if args.only and name not in args.only:
+        if not (name in args.only if args.only else usual.wants(name)):
             continue
         for sample in group(plan):
             samples.append(sample)

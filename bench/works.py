@@ -32,11 +32,18 @@ POLL_SECS = 20  # the longest that a poll is waited for
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: events of a backfill, rounds, polls of the steady work."""
+    """How much is measured: events of a backfill, rounds, polls of the steady work.
+
+    `quick` leaves out what no budget asks about: gzip, grove, the page sizes.
+    """
 
     events: int
     rounds: int
     polls: int
+    quick: bool = False
+
+    def wants(self, group: str) -> bool:
+        return not (self.quick and group == "sizes")
 
     @property
     def short_rounds(self) -> int:
@@ -69,9 +76,13 @@ def backfill(plan: Plan) -> Iterator[Sample]:
     with mock.running(plan.events) as plain:
         large, small = Work(plain, 9999), Work(plain, 200)
         others: list[Maker] = [peers.slack_sdk, peers.rust]
-        makers = [*HELR, *SHELL, *others, peers.grove, import_requests]
+        makers = [*HELR, *SHELL, *others, import_requests]
+        if not plan.quick:
+            makers.append(peers.grove)
         yield from rounds(plan.rounds, backfill_name(9999), large, makers)
         yield from rounds(plan.rounds, backfill_name(200), small, [*HELR, *SHELL, *others])
+    if plan.quick:
+        return
     with mock.running(plan.events, "--gzip") as zipping:
         for limit in (9999, 200):
             makers = [*HELR, *SHELL, peers.rust]

@@ -15,6 +15,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
+MOCK_TOKEN = "xoxp-mock"
+
 # A command's environment is clean but for these: where programs are, and measuring coverage.
 KEPT = ("PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
 
@@ -24,7 +26,7 @@ class Helr:
     """Runs `python -m helr` in a directory of its own, as a user would."""
 
     cwd: Path
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=lambda: {"SLACK_AUDIT_TOKEN": MOCK_TOKEN})
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
@@ -74,6 +76,7 @@ def slack_source(url: str, **changes: Any) -> dict[str, Any]:
     """A source as in docs/slack.md, without pauses, polling the mock at `url`."""
     source: dict[str, Any] = {
         "url": f"{url}/audit/v1/logs",
+        "auth": {"type": "bearer", "token_env": "SLACK_AUDIT_TOKEN"},
         "query_params": {"limit": 200},
         "pagination": {
             "strategy": "cursor",

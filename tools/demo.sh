@@ -17,6 +17,7 @@ trap 'exit 130' INT TERM
 echo "\$ make mock"
 python "$root/tools/mock.py" start
 echo "\$ helr run --once"
+export SLACK_TOKEN_FILE="$root/mock_server/token"
 (cd "$dir" && helr run --once -c "$root/helr.yaml" >events.ndjson)
 head -n 3 "$dir/events.ndjson"
 echo "…"

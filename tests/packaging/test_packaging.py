@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 import helr
-from tests.conftest import ROOT, slack_source
+from tests.conftest import MOCK_TOKEN, ROOT, slack_source
 
 WHEELHOUSE = Path(sys.prefix) / "wheelhouse"
 
@@ -117,6 +117,7 @@ def test_installed_helr_collects_from_the_installed_mock(bare: Path, tmp_path: P
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    token = {"SLACK_AUDIT_TOKEN": MOCK_TOKEN}
     # JSON is YAML.
     config = {"sources": {"slack-audit": slack_source(f"http://127.0.0.1:{port}")}}
     (tmp_path / "helr.yaml").write_text(json.dumps(config))
@@ -129,8 +130,8 @@ def test_installed_helr_collects_from_the_installed_mock(bare: Path, tmp_path: P
     )
     try:
         wait_until_answers(mock, f"http://127.0.0.1:{port}/")
-        run(bare / "helr", "validate", cwd=tmp_path)
-        lines = run(bare / "helr", "run", "--once", cwd=tmp_path).splitlines()
+        run(bare / "helr", "validate", cwd=tmp_path, **token)
+        lines = run(bare / "helr", "run", "--once", cwd=tmp_path, **token).splitlines()
     finally:
         mock.terminate()
         mock.wait(10)
