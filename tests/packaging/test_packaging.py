@@ -131,7 +131,7 @@ def test_installed_helr_collects_from_the_installed_mock(bare: Path, tmp_path: P
     try:
         wait_until_answers(mock, f"http://127.0.0.1:{port}/")
         run(bare / "helr", "validate", cwd=tmp_path, **token)
-        lines = run(bare / "helr", "run", "--once", cwd=tmp_path, **token).splitlines()
+        lines = run(bare / "helr", "run", "--once", cwd=tmp_path, **token).split("\n")[:-1]
     finally:
         mock.terminate()
         mock.wait(10)
