@@ -16,9 +16,10 @@ from helr.config import schema as schemas
 from helr.config.document import Document
 from helr.config.problems import KeyPath, Problem, dotted
 from helr.config.schema import Schema
-from helr.config.values import Values
+from helr.config.values import Values, resolve
 
 _PRIVATE = {"auth", "headers", "query_params", "first_request_query_params", "tls", "url"}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _KINDS = {
     "object": "a mapping",
     "array": "a list",
@@ -36,7 +37,7 @@ class Finding(NamedTuple):
     key: bool
     message: str
     ends: bool = False  # nothing below `path` needs saying any more
-    missing: str = ""  # the absent key that this is about
+    missing: tuple[str, ...] = ()  # the absent keys, one of which this is about
     meant: str = ""  # the key that an unknown one was taken for
 
 
@@ -54,11 +55,21 @@ class Checker:
         findings = list(dict.fromkeys(_misplaced_sources(self._values.tree, self._root)))
         for error in validator.iter_errors(self._values.tree):
             findings += self._explain(error)
+        findings += self._unknown_and_empty()
         return [self._problem(finding) for finding in _relevant(findings, self._values.unset)]
 
     def _problem(self, finding: Finding) -> Problem:
         message = f"{finding.message} ({schemas.docs(self._root, finding.path)})"
         return self._document.problem(finding.path, message, key=finding.key)
+
+    def _unknown_and_empty(self) -> Iterator[Finding]:
+        """Keys without a value are not in the tree; those that nobody knows are wrong still."""
+        for path in self._values.empty:
+            above = schemas.at(self._root, path[:-1]) or {}
+            key = str(path[-1])
+            if "properties" in above and key not in above["properties"]:
+                hint, meant = _meant(key, None, path[:-1], above["properties"], self._root)
+                yield Finding(path, True, f"unknown key{hint}", ends=True, meant=meant)
 
     def _explain(self, error: Any) -> Iterator[Finding]:
         path: KeyPath = tuple(error.absolute_path)
@@ -77,7 +88,7 @@ class Checker:
         elif rule == "enum":
             yield self._wrong_choice(error, path, note)
         elif "message" in note:
-            yield Finding(path, error.validator in ("anyOf", "not"), note["message"])
+            yield self._said_by_schema(error, path, note)
         else:
             yield Finding(path, False, self._out_of_range(error, path))
 
@@ -91,34 +102,38 @@ class Checker:
     def _missing_key(self, error: Any, path: KeyPath, message: str | None) -> Finding:
         key = next(name for name in error.validator_value if f"{name!r} is a" in error.message)
         if message:
-            return Finding(path, True, message, missing=key)
+            at = schemas.annotation(error.schema).get("at", "").split(".")
+            return Finding((*path, *filter(None, at)), True, message, missing=(key,))
         if self._document.get((*path, key)) is not None:
-            return Finding((*path, key), True, "is empty, and is needed", missing=key)
+            return Finding((*path, key), True, "is empty, and is needed", missing=(key,))
         about = schemas.at(self._root, (*path, key)) or {}
         example = about.get("examples", [""])[0]
         hint = f", for example `{key}: {example}`" if example else ""
-        return Finding(path, True, f"the key {key} is missing{hint}", missing=key)
+        return Finding(path, True, f"the key {key} is missing{hint}", missing=(key,))
+
+    def _said_by_schema(self, error: Any, path: KeyPath, note: dict[str, Any]) -> Finding:
+        """A finding in the schema's own words, said of the key that it names."""
+        at = tuple(filter(None, note.get("at", "").split(".")))
+        alternatives = error.validator_value if error.validator == "anyOf" else []
+        missing = tuple(key for other in alternatives for key in other.get("required", ()))
+        key = bool(at) or error.validator == "anyOf"
+        return Finding((*path, *at), key, note["message"], missing=missing)
 
     def _wrong_type(self, error: Any, path: KeyPath) -> str:
         wanted = error.validator_value
         names = [wanted] if isinstance(wanted, str) else wanted
-        hint = ""
-        if isinstance(error.instance, list) and "string" in names:
-            hint = "; join several values with commas, as in a,b"
-        elif "boolean" in names and str(error.instance).lower() in ("yes", "on", "1"):
-            hint = "; did you mean true?"
-        elif "boolean" in names and str(error.instance).lower() in ("no", "off", "0"):
-            hint = "; did you mean false?"
-        elif "string" in names and isinstance(error.instance, bool | int | float):
-            hint = "; put it in quotes"
         either = ", ".join(_KINDS[name] for name in names[:-1])
-        choice = f"{either} or {_KINDS[names[-1]]}" if either else _KINDS[names[-1]]
+        last = f", or {_KINDS[names[-1]]}" if len(names) > 2 else f" or {_KINDS[names[-1]]}"
+        choice = f"{either}{last}" if either else _KINDS[names[0]]
+        hint = _type_hint(error.instance, names, path)
         return f"must be {choice}, {self._instead(error.instance, path)}{hint}"
 
     def _instead(self, value: Any, path: KeyPath) -> str:
         """What stands there instead; never a value that could be a secret."""
         if path in self._values.from_environment:
             return f"which {self._values.from_environment[path]} did not give"
+        if value is None and path[:1] == ("sources",) and len(path) == 2:
+            return "but is empty; the settings of a source stand below its name, indented"
         if value is None:
             return "but is empty"
         kind = next(
@@ -132,9 +147,11 @@ class Checker:
             )
             if isinstance(value, types)
         )
-        if isinstance(value, dict | list) or _PRIVATE & set(path):
+        hidden = isinstance(value, str) and bool(_PRIVATE & set(path))
+        if isinstance(value, dict | list) or hidden:
             return f"not {kind}"
-        return f"not {_shown(self._values.text(path, value))}"
+        quoted = isinstance(value, str) and not isinstance(resolve(value), str)
+        return f"not {'the text ' if quoted else ''}{_shown(self._values.text(path, value))}"
 
     def _wrong_choice(self, error: Any, path: KeyPath, note: dict[str, Any]) -> Finding:
         value = str(error.instance)
@@ -143,11 +160,12 @@ class Checker:
             whole = path[:-1] if path[-1] in ("type", "strategy") else path
             return Finding(whole, False, f"{path[-1]} {value}: {refused}", ends=True)
         choices = list(dict.fromkeys(str(choice) for choice in error.validator_value))
-        near = difflib.get_close_matches(value.lower().replace("-", "_"), choices, 1)
+        plain = value.lower().replace("-", "_")
+        near = [] if plain[:1].isdigit() else difflib.get_close_matches(plain, choices, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        instead = self._instead(error.instance, path) if path[-1] != "type" else ""
-        if not instead:
-            instead = f"not {_shown(value)}"
+        instead = f"not {_shown(value)}"
+        if path in self._values.from_environment:
+            instead = self._instead(error.instance, path)
         message = f"must be {_either(choices)}, {instead}{hint}"
         return Finding(path, False, message, ends=path[-1] in ("type", "strategy"))
 
@@ -166,22 +184,44 @@ class Checker:
         return f"{wanted}, {self._instead(error.instance, path)}"
 
 
+def _type_hint(value: Any, names: list[str], path: KeyPath) -> str:
+    """What to do about a value of the wrong type."""
+    text = str(value).lower()
+    if isinstance(value, list) and len(names) > 1:
+        return "; join several values with commas, as in a,b"
+    if isinstance(value, str) and not isinstance(resolve(value), str):
+        return "; remove the quotes" if value else ""
+    if "boolean" in names and text in ("yes", "on", "1"):
+        return "; did you mean true?"
+    if "boolean" in names and text in ("no", "off", "0"):
+        return "; did you mean false?"
+    if "object" in names and isinstance(value, str) and ":" in value:
+        return "; a colon after a key needs a space" if "://" not in value[:8] else ""
+    if str(path[-1]).endswith("_secs") and text[:-1].isdigit() and text[-1] in _UNITS:
+        return f"; write {int(text[:-1]) * _UNITS[text[-1]]}, in seconds"
+    if "string" in names and isinstance(value, bool | int | float):
+        return "; put it in quotes"
+    return ""
+
+
 def _relevant(findings: Iterable[Finding], unset: Iterable[KeyPath]) -> list[Finding]:
     """The findings, without those that only follow from another one."""
     findings = list(dict.fromkeys(findings))
     ends = {finding.path for finding in findings if finding.ends}
     said = {(finding.path[:-1], finding.meant) for finding in findings if finding.meant}
     unset = set(unset)
-    kept = []
+    kept: list[Finding] = []
     for finding in findings:
         above = (finding.path[:length] for length in range(len(finding.path)))
         if any(path in ends for path in above) or finding.path in unset:
             continue
         if finding.path in ends and not finding.ends:
             continue
-        if finding.missing and (finding.path, finding.missing) in said:
+        near = (finding.path, finding.path[:-1])
+        if any((path, key) in said for path in near for key in finding.missing):
             continue
-        kept.append(finding)
+        if not finding.ends or finding.path not in {other.path for other in kept}:
+            kept.append(finding)
     return kept
 
 
@@ -214,7 +254,11 @@ def _meant(key: str, value: Any, path: KeyPath, known: Schema, root: Schema) -> 
     near = difflib.get_close_matches(plain, usable, 1)
     if near:
         return f"; did you mean {near[0]}?", near[0]
-    return f"; known here: {', '.join(usable)}", ""
+    if len(usable) <= 12:
+        return f"; known here: {', '.join(usable)}", ""
+    if isinstance(value, str | int | float):
+        return "; a parameter of the request belongs under query_params", ""
+    return "", ""
 
 
 def _places(key: str, schema: Schema, path: KeyPath) -> Iterator[KeyPath]:

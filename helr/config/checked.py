@@ -16,11 +16,11 @@ import helr
 from helr.config import schema as schemas
 
 
-def digest(schema: bytes, tree: dict[str, Any]) -> str:
+def digest(schema: bytes, *values: object) -> str:
     """A fingerprint of everything the check depends on."""
     import hashlib
 
-    whole = "\0".join((helr.__version__, hashlib.sha256(schema).hexdigest(), repr(tree)))
+    whole = "\0".join((helr.__version__, hashlib.sha256(schema).hexdigest(), repr(values)))
     return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
 
 

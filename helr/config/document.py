@@ -61,8 +61,8 @@ class Document:
                 place = (node.line, node.column)
             else:
                 return place
-            on_a_line_below = node.items is not None and node.line > place[0]
-            if depth == len(path) and not key and not on_a_line_below:
+            elsewhere = node.items is not None and node.line > place[0]  # its key says more
+            if depth == len(path) and not (key or elsewhere or (node.plain and not node.text)):
                 place = (node.line, node.column)
         return place
 
@@ -225,7 +225,7 @@ class _Builder:
                     mark.line + 1,
                     mark.column + 1,
                     self._path(key),
-                    f"stands here twice, first in line {first}; keep one of them",
+                    f"is here twice, first on line {first}; keep one of them",
                 )
             )
         else:
@@ -264,20 +264,32 @@ def _syntax_error(file: str, text: str, error: Any) -> ConfigError:
             tab = indent.index("\t") + 1
             message = "indented with a tab; YAML wants spaces"
             return ConfigError([Problem(file, number + 1, tab, "", message)])
+    opened = error.context_mark
+    if (opened is not None and opened.line < mark.line) or "quoted scalar" in str(error.context):
+        what = {"'": "quotes", '"': "quotes", "{": "brace", "[": "bracket"}.get(
+            lines[opened.line][opened.column : opened.column + 1]
+        )
+        if what:
+            message = f"the {what} opened here must be closed before line {line}"
+            return ConfigError([Problem(file, opened.line + 1, opened.column + 1, "", message)])
     message = f"is not YAML: {error.problem}"
     if error.context:
         message += f" {error.context}"
-    hint = _hint(lines[mark.line] if mark.line < len(lines) else "", str(error.problem))
+    shown = lines[mark.line] if mark.line < len(lines) else ""
+    hint = _hint(shown, str(error.problem))
     return ConfigError([Problem(file, line, column, "", message + hint)])
 
 
 def _hint(line: str, problem: str) -> str:
+    start = line[max(line.find(":") + 1, 0) :].strip()[:1]
     if "${" in line and re.search(r"[{,][^\"']*\$\{", line):
         return "; inside { } put ${…} in quotes"
     if "mapping values are not allowed" in problem:
         return "; a value that holds a colon and a space needs quotes, or the indentation is wrong"
     if "could not find expected ':'" in problem:
         return "; a key is followed by a colon and a space"
+    if "alphabetic or numeric" in problem or "cannot start any token" in problem:
+        return f"; a value that begins with {start} needs quotes" if start else ""
     if "did not find expected key" in problem or "block" in problem:
         return "; check the indentation of this line and the quotes above it"
     return ""

@@ -110,7 +110,7 @@ class _Loading:
         if not problems:
             self.mark = (
                 checked.beside_state(self.tree, self.schema),
-                checked.digest(self.schema_bytes, self.tree),
+                checked.digest(self.schema_bytes, self.tree, self.values.empty),
             )
             if trust and checked.is_known(*self.mark):
                 self.mark = (None, "")

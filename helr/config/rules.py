@@ -28,11 +28,11 @@ def _url(source: dict[str, Any]) -> Iterator[Rule]:
     try:
         url = urlsplit(source["url"])
         port = url.port
-    except ValueError as error:
-        yield ("url",), f"is no address: {error}"
+    except ValueError:
+        yield ("url",), "is no address: a port is a number from 1 to 65535"
         return
     if port == 0:
-        yield ("url",), "is no address: there is no port 0"
+        yield ("url",), "is no address: a port is a number from 1 to 65535"
     exposed = url.scheme.lower() == "http" and not is_loopback(url.hostname or "")
     if exposed and _holds_credentials(source) and not source.get("allow_insecure", False):
         yield (

@@ -2,7 +2,8 @@
 
 Beside JSON Schema's own words it carries `x-helr`, which says of a key or of a condition:
   default         what holds when the key is absent, where that is no single value
-  message         what to tell the user when the value does not fit
+  message         what to tell the user when the value does not fit; `at`: the key below it
+                  that this is said of
   ignored         why a key of Helr changes nothing here; `unless`: the value that is no news
   refused         why a key of Helr cannot be used
   refused_values  the same for values of a key

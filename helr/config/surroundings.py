@@ -47,7 +47,8 @@ def unreadable(file: str) -> str | None:
             handle.read(1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        return f"{file} cannot be read: {reason} (relative to {Path.cwd()})"
+        where = "" if Path(file).is_absolute() else f" in {Path.cwd()}"
+        return f"{file} cannot be read{where}: {reason.lower()}"
     return None
 
 

@@ -22,6 +22,8 @@ _CONSTANTS = {
 _PLACEHOLDER = r"\$(\$?)\{([^}]*)(\}?)"  # compiled only where there is one
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)(?::-((?s:.*)))?"
 
+_DOCS = " (docs/configuration.md)"
+
 
 class Values:
     """The values of a document.
@@ -29,12 +31,14 @@ class Values:
     `spelled`: how a number or truth value is written, by path. `from_environment`: paths of
     values that an environment variable or a default of a placeholder went into, with the
     placeholder. `unset`: problems of placeholders, which made the value at that path useless.
+    `empty`: paths of keys without a value, which are not in the tree.
     """
 
     def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
         self.spelled: dict[KeyPath, str] = {}
         self.from_environment: dict[KeyPath, str] = {}
         self.unset: dict[KeyPath, Problem] = {}
+        self.empty: list[KeyPath] = []
         self._document = document
         self._environ = environ
         self._nodes = 0
@@ -53,6 +57,7 @@ class Values:
             found = {key: self._value(item, (*path, key)) for key, item in node.items.items()}
             if path == ("sources",):  # a source without settings is a mistake, not an absence
                 return found
+            self.empty += [(*path, key) for key, value in found.items() if value is None]
             return {key: value for key, value in found.items() if value is not None}
         if isinstance(node.items, list):
             return [self._value(item, (*path, i)) for i, item in enumerate(node.items)]
@@ -80,7 +85,7 @@ class Values:
             message = (
                 f"{shown[:60]} is no placeholder; write ${{NAME}}, ${{NAME:-default}}, or $${{"
             )
-            self.unset[path] = self._document.problem(path, message + " for a plain ${")
+            self.unset[path] = self._document.problem(path, message + " for a plain ${" + _DOCS)
             return ""
         name, default = found.groups()
         value = self._environ.get(name, "")
@@ -88,7 +93,9 @@ class Values:
             return value or default
         if name not in self._environ:
             message = f"the environment variable {name} is not set; set it, or write "
-            self.unset[path] = self._document.problem(path, message + f"${{{name}:-default}}")
+            self.unset[path] = self._document.problem(
+                path, message + f"${{{name}:-default}}" + _DOCS
+            )
         return value
 
 
