@@ -19,7 +19,7 @@ def main() -> int:
     coverage("erase")
     status = coverage("run", "-m", "pytest", *sys.argv[1:]).returncode
     # Processes killed in mid-write leave data files that cannot be read; they are left out.
-    coverage("combine", "-q", "--keep", quiet=True)
+    coverage("combine", "-q", quiet=True)
     report = coverage("report", quiet=True)
     lines = report.stdout.strip().splitlines()
     if status == 0 and report.returncode != 0:
