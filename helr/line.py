@@ -22,7 +22,8 @@ from helr.times import instant, rfc3339
 log = logging.getLogger("helr")
 
 TIME_FIELDS = ("published", "timestamp", "ts", "created_at", "date_create")
-_SECONDS = [b":%02dZ" % second for second in range(60)]
+_SECONDS = [b':%02dZ"' % second for second in range(60)]
+_LAST_SECOND = 100_000_000_000  # a greater number is milliseconds
 _json = msgspec.json.encode
 
 
@@ -39,7 +40,7 @@ class Lines:
         self.time_fields = (own,) if own else TIME_FIELDS
         self._id_field = source.transform.id_field
         self._label = _json(source.label_key) + b":" + _json(source.label_value or source.name)
-        self._minutes: dict[int, bytes] = {}
+        self._minutes = _Minutes()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -66,36 +67,40 @@ class Lines:
     def _stamps(self, columns: list[list[Any]], received: float) -> list[bytes]:
         """`ts` of each event as JSON, from the first of its time fields that holds one."""
         now = _json(rfc3339(received))
-        if len(columns) == 1:
-            return [self._stamp(value) or now for value in columns[0]]
-        filled = [column for column in columns if any(value is not None for value in column)]
+        filled = [column for column in columns if column.count(None) < len(column)]
         if len(filled) == 1:
-            return [self._stamp(value) or now for value in filled[0]]
+            column = filled[0]
+            if set(map(type, column)) == {int} and 0 < min(column) <= max(column) <= _LAST_SECOND:
+                minutes, seconds = self._minutes, _SECONDS
+                return [minutes[value // 60] + seconds[value % 60] for value in column]
+            return [self._stamp(value) or now for value in column]
         return [
             next((stamp for value in values if (stamp := self._stamp(value))), now)
             for values in zip(*columns, strict=True)
         ]
 
     def _stamp(self, value: Any) -> bytes | None:
-        if type(value) is int and 0 < value <= 100_000_000_000:
-            minute = self._minutes.get(value // 60)
-            return (minute or self._minute(value // 60)) + _SECONDS[value % 60] + b'"'
         if type(value) is str and value:
             return _json(value) if value.isascii() else _json_text(value)
         at = instant(value)
         return None if at is None else _json(rfc3339(at))
 
-    def _minute(self, minute: int) -> bytes:
-        if len(self._minutes) > 100_000:
-            self._minutes.clear()
-        text = b'"' + rfc3339(minute * 60)[:16].encode()
-        self._minutes[minute] = text
+
+class _Minutes(dict[int, bytes]):
+    """`"2018-03-16T15:32` for a Unix minute, kept: events of one minute are many."""
+
+    def __missing__(self, minute: int) -> bytes:
+        if len(self) > 100_000:
+            self.clear()
+        text = self[minute] = b'"' + rfc3339(minute * 60)[:16].encode()
         return text
 
 
 def _meta_id(value: Any) -> bytes:
     if value is None or isinstance(value, (bool, dict, list)):
         return b""
+    if isinstance(value, int):
+        return b'"id":%d' % value
     return b'"id":' + (_json_text(value) if isinstance(value, str) else _json(value))
 
 

@@ -167,7 +167,7 @@ class Progress:
         if position.chain:
             edge, but = position.chain.greatest, edge
         floor = page.received if edge is None else edge
-        marks = self.edge.reaches(floor, page.raws, times.instants)
+        marks = self.edge.reaches(floor, page.raws, times)
         checkpoint.marks += [("edge", mark, at) for mark, at in marks.items()]
         if edge is not None and self.edge.behind(edge, but):
             checkpoint.forget.append(("edge", edge, but))

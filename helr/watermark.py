@@ -42,13 +42,13 @@ class Edge:
             if at in known and digest(raws[index]) in self.marks
         }
 
-    def reaches(self, floor: float, raws: Sequence[Any], times: Sequence[float | None]) -> Marks:
+    def reaches(self, floor: float, raws: Sequence[Any], times: Times) -> Marks:
         """New marks of the events at or past `floor`."""
-        if max((at for at in times if at is not None), default=floor - 1) < floor:
+        if times.latest is None or times.latest < floor:
             return {}
         found = {
             digest(raws[index]): at
-            for index, at in enumerate(times)
+            for index, at in enumerate(times.instants)
             if at is not None and at >= floor
         }
         return {mark: at for mark, at in found.items() if mark not in self.marks}
@@ -68,6 +68,7 @@ class Times:
     instants: list[float | None]
     greatest: float | None = None  # the greatest that is not after `received`
     spelled: str | None = None
+    latest: float | None = None  # the greatest of all, the future too
 
     def after(self, at: float | None) -> bool:
         """Whether the greatest is greater than that."""
@@ -81,13 +82,14 @@ def read(log: Log, values: Sequence[Any], received: float) -> Times:
         if set(map(type, values)) == {int} and max(values) <= 1e11
         else [instant(value) for value in values]
     )
-    past = [at for at in instants if at is not None and at <= received]
-    greatest = max(past, default=None)
-    if len(past) < len(instants):
+    known = [at for at in instants if at is not None]
+    latest = greatest = max(known, default=None)
+    if len(known) < len(instants) or latest is None or latest > received:
         _warn(log, values, instants, received)
+        greatest = max((at for at in known if at <= received), default=None)
     if greatest is None:
-        return Times(instants)
-    return Times(instants, greatest, spell(values[instants.index(greatest)]))
+        return Times(instants, latest=latest)
+    return Times(instants, greatest, spell(values[instants.index(greatest)]), latest)
 
 
 def _warn(
