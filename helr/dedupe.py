@@ -30,7 +30,7 @@ def _key(value: Any) -> str | None:
     if isinstance(value, str):
         if not value:
             return None
-        if len(value) <= _LONGEST and value.isascii() and value.isprintable():
+        if len(value) <= _LONGEST and value.isascii() and not {"\0", "\n"} & set(value):
             return value
         return "\0s" + blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     if isinstance(value, (int, float)) and not isinstance(value, bool):

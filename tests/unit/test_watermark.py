@@ -1,0 +1,81 @@
+"""helr.watermark: instants of a page, and the events at its edge."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helr.log import for_source
+from helr.watermark import Edge, digest, read
+
+LOG = for_source("s")
+NOW = 1_800_000_000
+
+
+@pytest.mark.parametrize(
+    ("values", "greatest", "spelled"),
+    [
+        ([5, 7, 6], 7, "7"),
+        ([5.5, 7], 7, "7"),
+        (["2018-03-16T15:32:23Z", "2018-03-16T16:32:24+01:00"], 1521214344, "2018-03-16T16:32:24+01:00"),
+        (["1521214343", "99"], 1521214343, "1521214343"),
+        ([1521214343000, 1521214344000], 1521214344, "1521214344000"),
+        ([None, 3, "x"], 3, "3"),
+        ([NOW + 5000, 3], 3, "3"),
+        ([None], None, None),
+        ([NOW + 1], None, None),
+    ],
+)  # fmt: skip
+def test_the_greatest_time_that_has_come(
+    values: list[Any], greatest: float | None, spelled: str | None
+) -> None:
+    times = read(LOG, values, NOW)
+    assert (times.greatest, times.spelled) == (greatest, spelled)
+    assert len(times.instants) == len(values)
+
+
+def test_a_missing_time_is_told_with_the_first_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "helr"):
+        read(LOG, [1, "soon", None], NOW)
+    assert "2 of 3 events have no usable time (the first: 'soon' at index 1)" in caplog.text
+
+
+def test_a_time_in_the_future_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "helr"):
+        read(LOG, [1, NOW + 5000], NOW)
+    assert "1 events are dated in the future (up to 2027-01-15T09:23:20Z)" in caplog.text
+
+
+def test_a_clock_a_little_behind_is_not_worth_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "helr"):
+        assert read(LOG, [1, NOW + 2], NOW).greatest == 1
+    assert not caplog.text
+
+
+events = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=12)
+
+
+@given(events, st.integers(0, 9))
+def test_what_was_marked_at_the_edge_is_known_when_it_comes_again(
+    page: list[tuple[int, int]], floor: int
+) -> None:
+    raws = [b"%d-%d" % event for event in page]
+    times = read(LOG, [at for _, at in page], NOW) if page else None
+    edge = Edge()
+    if times:
+        edge.marks.update(edge.reaches(floor, raws, times))
+        again = edge.repeats(raws, times.instants)
+        assert again == {index for index, (_, at) in enumerate(page) if at >= floor}
+        edge.forget(floor + 1, None)
+        assert set(edge.marks) == {
+            digest(r) for r, (_, at) in zip(raws, page, strict=True) if at > floor
+        }
+
+
+def test_an_event_of_the_same_second_but_other_bytes_is_new() -> None:
+    edge = Edge({digest(b"old"): 5})
+    assert edge.repeats([b"old", b"new"], [5, 5]) == {0}
