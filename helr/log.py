@@ -49,7 +49,7 @@ def secret(value: str) -> None:
         _secrets.add(value)
         _forms.update(_forms_of(value))
         longest_first = sorted(_forms, key=len, reverse=True)
-        _pattern = re.compile("|".join(re.escape(form) for form in longest_first))
+        _pattern = re.compile("|".join(_pattern_of(form) for form in longest_first))
 
 
 def redact(text: str) -> str:
@@ -64,23 +64,33 @@ def excerpt(text: str, limit: int = 200) -> str:
 
 
 def _forms_of(value: str) -> set[str]:
-    raw = value.encode("utf-8", "surrogateescape")
-    derived = {
-        json.dumps(value)[1:-1],
+    """The value as JSON, Python, HTML, URLs and base64 would write it, escaped up to twice."""
+    raw = value.encode("utf-8", "surrogatepass")
+    quoted = {quote(raw), quote(raw, safe=""), quote_plus(raw)}
+    escaped = _escaped(value)
+    escaped |= {twice for once in escaped for twice in _escaped(once)}
+    encoded = set()
+    for before in range(3):  # inside "user:secret", base64 depends on what stands before
+        whole = base64.b64encode(b"\0" * before + raw).decode()
+        core = whole[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
+        encoded |= {core, core.replace("+", "-").replace("/", "_")}
+    return {value} | {form for form in quoted | escaped | encoded if len(form) >= MIN_DERIVED}
+
+
+def _pattern_of(form: str) -> str:
+    """Exactly the form, but for the case of %2F and %2f."""
+    return re.sub("%[0-9A-Fa-f]{2}", lambda m: f"(?i:{m[0]})", re.escape(form))
+
+
+def _escaped(value: str) -> set[str]:
+    ascii_json = json.dumps(value)[1:-1]
+    return {
+        ascii_json,
+        ascii_json.replace("/", "\\/"),
         json.dumps(value, ensure_ascii=False)[1:-1],
-        json.dumps(value)[1:-1].replace("/", "\\/"),
         repr(value)[1:-1],
         value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
-        quote(raw),
-        quote(raw, safe=""),
-        quote_plus(raw),
     }
-    derived |= {re.sub("%[0-9A-F]{2}", lambda m: m[0].lower(), form) for form in derived}
-    for before in range(3):  # inside "user:secret", base64 depends on what stands before
-        encoded = base64.b64encode(b"\0" * before + raw).decode()
-        core = encoded[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
-        derived |= {core, core.replace("+", "-").replace("/", "_")}
-    return {value} | {form for form in derived if len(form) >= MIN_DERIVED}
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):

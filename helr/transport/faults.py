@@ -10,10 +10,12 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import Any
 
 import urllib3.exceptions as u3
 
 from helr.errors import PollError
+from helr.log import redact
 from helr.transport.errors import ConnectError, RefusedError, RequestTimeoutError, TrustError
 from helr.transport.security import safe_url
 
@@ -39,21 +41,13 @@ def is_disconnect(error: BaseException) -> bool:
 
 def explain(error: BaseException, name: str, url: str) -> PollError:
     """The PollError to raise for what a request to `url` of source `name` died of."""
-    where = f"{name}: {safe_url(url)}"
     causes = list(chain(error))
-    for look in (_proxy, _trust, _tls, _dns, _timeout, _connect, _body):
-        found = look(causes)
-        if found:
-            kind, text = found
-            return kind(f"{where}: {text}")
-    if isinstance(error, UnicodeEncodeError) or "header" in type(error).__name__.lower():
-        return RefusedError(
-            f"{where}: a value in `headers` cannot be sent; check it for line breaks and for"
-            " characters outside Latin-1"
-        )
-    if isinstance(error, (ValueError, u3.LocationParseError)):
-        return RefusedError(f"{where}: cannot be asked for ({_words(error)}); check `url`")
-    return ConnectError(f"{where}: {_words(causes[-1])}; check the network between here and there")
+    looks = (_proxy, _trust, _tls, _dns, _timeout, _connect, _body, _request)
+    kind, text = next(filter(None, (look(causes) for look in looks)), None) or (
+        ConnectError,
+        f"{_words(causes[-1])}; check the network between here and there",
+    )
+    return kind(redact(f"{name}: {safe_url(url)}: {text}"))
 
 
 Found = tuple[type[PollError], str] | None
@@ -154,17 +148,27 @@ def _connect(causes: list[BaseException]) -> Found:
 
 
 def _body(causes: list[BaseException]) -> Found:
+    cut: list[Any] = [e for e in causes if isinstance(e, http.client.IncompleteRead)]
+    if cut:
+        got, rest = cut[-1].partial, cut[-1].expected  # urllib3 counts, http.client keeps bytes
+        of = f" after {got} of {got + rest} bytes" if isinstance(got, int) and rest else ""
+        return ConnectError, f"the body was cut short{of}"
     for e in causes:
-        if isinstance(e, (http.client.IncompleteRead, u3.IncompleteRead)):
-            return ConnectError, f"the body was cut short after {_count(e)} bytes"
         if isinstance(e, (u3.ProtocolError, http.client.HTTPException)):
             return ConnectError, f"the answer is not valid HTTP ({_words(e)})"
     return None
 
 
-def _count(error: http.client.IncompleteRead | u3.IncompleteRead) -> int:
-    partial = error.partial
-    return partial if isinstance(partial, int) else len(partial)
+def _request(causes: list[BaseException]) -> Found:
+    first = causes[0]
+    if isinstance(first, UnicodeEncodeError) or "header" in type(first).__name__.lower():
+        return RefusedError, (
+            "a value in `headers` cannot be sent; check it for line breaks and for characters"
+            " outside Latin-1"
+        )
+    if isinstance(first, (ValueError, u3.LocationParseError)):
+        return RefusedError, f"cannot be asked for ({_words(first)}); check `url`"
+    return None
 
 
 def _words(error: BaseException) -> str:

@@ -74,18 +74,18 @@ def _identify(context: ssl.SSLContext, tls: Tls, where: str) -> None:
         raise UnusableError(
             f"{where}: a client certificate needs client_key_file or client_key_env"
         )
-    cert_what = f"{where}.client_cert_{'file' if tls.client_cert_file else 'env'}"
-    key_what = f"{where}.client_key_{'file' if tls.client_key_file else 'env'}"
+    cert_key = f"client_cert_{'file' if tls.client_cert_file else 'env'}"
+    key_key = f"client_key_{'file' if tls.client_key_file else 'env'}"
     with (
-        _as_file(tls.client_cert_file, tls.client_cert_env, cert_what) as cert,
-        _as_file(tls.client_key_file, tls.client_key_env, key_what) as key,
+        _as_file(tls.client_cert_file, tls.client_cert_env, f"{where}.{cert_key}") as cert,
+        _as_file(tls.client_key_file, tls.client_key_env, f"{where}.{key_key}") as key,
     ):
         try:
             context.load_cert_chain(cert, key, password=_no_password)
         except (OSError, ValueError) as error:
             raise UnusableError(
-                f"{cert_what} and {key_what}: {_why(error)}; expected a certificate and its own"
-                " unencrypted key in PEM"
+                f"{where}.{cert_key} and {key_key}: {_why(error)}; expected a certificate and"
+                " its own unencrypted key in PEM"
             ) from None
 
 

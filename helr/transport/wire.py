@@ -92,6 +92,8 @@ class Wire:
             else:
                 prepared.prepare_url(url, params)
             prepared.prepare_headers(headers)
+            if "Authorization" not in prepared.headers:
+                prepared.prepare_auth(None)  # user and password in the URL, if there are any
             return Reply(self._send(prepared), fault)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             raise fault(error) from error

@@ -1,0 +1,103 @@
+"""The bearer token: where it comes from, and what is said when it cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helr import log
+from helr.auth import SecretError, open_auth, problem
+from helr.config.model import Auth
+
+
+def bearer(**options: Any) -> Auth:
+    return Auth("bearer", options)
+
+
+def test_no_auth_sends_nothing() -> None:
+    assert problem(None) is None
+    assert open_auth(None).headers() == {}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "sent"),
+    [({}, "Bearer xoxp-1"), ({"prefix": "SSWS"}, "SSWS xoxp-1"), ({"prefix": ""}, "xoxp-1")],
+)
+def test_the_token_of_a_variable(
+    monkeypatch: pytest.MonkeyPatch, prefix: dict[str, str], sent: str
+) -> None:
+    monkeypatch.setenv("TOKEN", "  xoxp-1\r\n")
+    auth = bearer(token_env="TOKEN", **prefix)
+    assert problem(auth) is None
+    assert open_auth(auth).headers() == {"Authorization": sent}
+
+
+def test_the_file_wins_and_is_read_each_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TOKEN", "xoxp-env")
+    file = tmp_path / "token"
+    file.write_text("xoxp-old\n")
+    opened = open_auth(bearer(token_env="TOKEN", token_file=str(file)))
+    assert opened.headers() == {"Authorization": "Bearer xoxp-old"}
+    file.write_text("xoxp-new\n")
+    assert opened.headers() == {"Authorization": "Bearer xoxp-new"}
+    file.unlink()
+    with pytest.raises(SecretError, match=f"{file} .*cannot be read: no such file"):
+        opened.headers()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, r"the environment variable TOKEN \(auth.token_env\) is not set; export TOKEN"),
+        ("", r"TOKEN .* is empty"),
+        (" \n", r"TOKEN .* is empty"),
+        ("xoxp-PLANTED\nsecond", r"more than one line"),
+        ("xoxp-PLANTED\tx", r"control characters"),
+        ("xoxp-PLANTED\u2026", r"characters that no HTTP header can carry"),
+        ("Bearer xoxp-PLANTED", r"holds the word Bearer too"),
+    ],
+)
+def test_what_cannot_be_used_is_named_and_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str | None, text: str
+) -> None:
+    monkeypatch.delenv("TOKEN", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TOKEN", value)
+    told = problem(bearer(token_env="TOKEN"))
+    assert told is not None
+    with pytest.raises(SecretError) as caught:
+        open_auth(bearer(token_env="TOKEN")).headers()
+    assert str(caught.value) == told
+    assert "PLANTED" not in told
+    with pytest.raises(SecretError, match=text):
+        open_auth(bearer(token_env="TOKEN")).headers()
+    if value is not None:
+        file = tmp_path / "token"
+        file.write_text(value)
+        named = problem(bearer(token_file=str(file)))
+        assert named is not None
+        assert str(file) in named
+        assert "PLANTED" not in named
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(b"\xff\xfe\x00")
+    assert "control characters" in (problem(bearer(token_file=str(file))) or "")
+    file.write_bytes(b"abc\xff")
+    assert "no HTTP header" in (problem(bearer(token_file=str(file))) or "")
+    assert "is a directory" in (problem(bearer(token_file=str(tmp_path))) or "")
+
+
+def test_neither_file_nor_variable() -> None:
+    assert problem(bearer()) == "auth needs token_env or token_file"
+
+
+def test_what_was_read_is_never_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "xoxp-never-shown-42")
+    open_auth(bearer(token_env="TOKEN")).headers()
+    assert log.redact("sent xoxp-never-shown-42.") == "sent ***."

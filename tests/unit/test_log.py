@@ -1,0 +1,238 @@
+"""The log: one event a line, for people or machines, and no secret in any form."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helr import log
+
+SECRET = 'xoxp-PLANTED/"\\ü&<+=%42'
+
+
+@pytest.fixture(autouse=True)
+def _afterwards(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test starts without secrets, and leaves logging as it was."""
+    for name, empty in (("_forms", set()), ("_secrets", set()), ("_pattern", None)):
+        monkeypatch.setattr(log, name, empty)
+    root, ours = logging.getLogger(), logging.getLogger("helr")
+    before = (root.level, ours.level, list(root.handlers), sys.excepthook, threading.excepthook)
+    root.handlers.clear()
+    yield
+    root.setLevel(before[0])
+    ours.setLevel(before[1])
+    root.handlers[:] = before[2]
+    sys.excepthook, threading.excepthook = before[3:]
+
+
+def lines(fmt: str, level: str = "trace", **options: str) -> io.StringIO:
+    stream = io.StringIO()
+    log.setup(level, fmt, stream=stream, **options)
+    return stream
+
+
+def test_pretty_is_for_people() -> None:
+    out = lines("pretty")
+    log.for_source("okta").warning("slow: %d s", 3)
+    log.for_source("okta").error("okta: https://x: refused")
+    head, _, text = out.getvalue().splitlines()[0].partition(" ")
+    assert head.endswith("Z")
+    assert text == "WARN  okta: slow: 3 s"
+    assert out.getvalue().splitlines()[1].endswith(" ERROR okta: https://x: refused")
+
+
+def test_json_is_for_machines() -> None:
+    out = lines("json", label_key="service", label_value="mine")
+    log.for_source("okta", "service", "prod-okta").info("waiting", fields={"wait_secs": 2.5})
+    logging.getLogger("helr").info("started")
+    first, second = map(json.loads, out.getvalue().splitlines())
+    assert list(first) == ["ts", "level", "msg", "service", "wait_secs"]
+    assert first | {"ts": ""} == {
+        "ts": "",
+        "level": "info",
+        "msg": "waiting",
+        "service": "prod-okta",
+        "wait_secs": 2.5,
+    }
+    assert second["service"] == "mine"
+
+
+@pytest.mark.parametrize("fmt", ["pretty", "json"])
+def test_one_event_a_line_whatever_is_in_it(fmt: str) -> None:
+    out = lines(fmt)
+    log.for_source("s").info("a\nb\r\u2028c\x1b[31m\x00\x85d")
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        log.for_source("s").exception("bug")
+    assert len(out.getvalue().splitlines()) == 2
+    assert "\x1b" not in out.getvalue()
+    assert "two" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ("trace", "trace debug info warn error"),
+        ("debug", "debug info warn error"),
+        ("info", "info warn error"),
+        ("warn", "warn error"),
+        ("error", "error"),
+    ],
+)
+def test_levels(level: str, shown: str) -> None:
+    out = lines("json", level)
+    it = log.for_source("s")
+    it.trace("trace")
+    it.debug("debug")
+    it.info("info")
+    it.warning("warn")
+    it.error("error")
+    found = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert " ".join(line["msg"] for line in found) == shown
+    assert all(line["msg"] == line["level"] for line in found)
+
+
+def test_libraries_speak_at_trace_only() -> None:
+    for level, count in (("trace", 1), ("debug", 0)):
+        out = lines("json", level)
+        logging.getLogger("urllib3.connectionpool").debug("GET /x")
+        assert len(out.getvalue().splitlines()) == count
+
+
+def test_colour_only_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for stream, no_color, coloured in (
+        (Terminal(), "", True),
+        (Terminal(), "1", False),
+        (io.StringIO(), "", False),
+    ):
+        monkeypatch.setenv("NO_COLOR", no_color)
+        log.setup("info", "pretty", stream=stream)
+        log.for_source("s").info("x")
+        assert ("\x1b[" in stream.getvalue()) == coloured
+
+
+def forms(secret: str) -> dict[str, str]:
+    return {
+        "plain": secret,
+        "json": json.dumps({"t": secret}),
+        "json, not ascii": json.dumps({"t": secret}, ensure_ascii=False),
+        "json in json": json.dumps(json.dumps({"t": secret})),
+        "json with escaped slashes": json.dumps({"t": secret}).replace("/", "\\/"),
+        "repr": repr({"t": secret}),
+        "url": "https://x/?t=" + quote(secret, safe=""),
+        "url path": "https://x/" + quote(secret),
+        "form": "t=" + quote_plus(secret),
+        "url in lower case": "t=" + quote(secret, safe="").replace("%2F", "%2f"),
+        "html": html.escape(secret, quote=False),
+        "base64": base64.b64encode(secret.encode()).decode(),
+        "base64 for URLs": base64.urlsafe_b64encode(secret.encode()).decode(),
+        "login": base64.b64encode(f"me:{secret}".encode()).decode(),
+        "longer login": base64.b64encode(f"bob:{secret}:x".encode()).decode(),
+    }
+
+
+@pytest.mark.parametrize("level", sorted(log.LEVELS))
+@pytest.mark.parametrize("fmt", ["pretty", "json"])
+def test_no_planted_secret_passes_in_any_form(fmt: str, level: str) -> None:
+    log.secret(SECRET)
+    out = lines(fmt, level)
+    it = log.for_source("s", "source", f"label {SECRET}")
+    for form in forms(SECRET).values():
+        for say in (it.trace, it.debug, it.info, it.warning, it.error):
+            say("said %s", form, fields={"field": form, "list": [SECRET]})
+        logging.getLogger("urllib3.connectionpool").debug('"GET /?t=%s"', form)
+        logging.getLogger("other").error(form)
+        try:
+            raise RuntimeError(form) from ValueError(form)
+        except RuntimeError:
+            it.exception("it failed")
+    text = out.getvalue()
+    assert "***" in text
+    assert "PLANTED" not in text
+    for name, form in forms("PLANTED").items():
+        if name.startswith("base64"):
+            assert form.rstrip("=")[:-1] not in text
+
+
+def test_uncaught_exceptions_are_one_redacted_line() -> None:
+    log.secret(SECRET)
+    out = lines("pretty")
+    try:
+        raise KeyError(SECRET)
+    except KeyError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    thread = threading.Thread(target=lambda: int(SECRET))
+    thread.start()
+    thread.join()
+    assert len(out.getvalue().splitlines()) == 2
+    assert "internal error" in out.getvalue()
+    assert "PLANTED" not in out.getvalue()
+
+
+# What helr writes around a message must not be taken for the secret in this test.
+secrets = st.text(min_size=1, max_size=30).filter(lambda s: s.strip() and len(set(s)) > 3)
+
+
+@given(secrets, st.text(max_size=20), st.text(max_size=20))
+def test_no_secret_passes_whatever_it_is(secret: str, before: str, after: str) -> None:
+    log.secret(secret)
+    assert secret not in log.redact(before + secret + after)
+    for name, form in forms(secret).items():
+        if "\ud800" <= max(secret) <= "\udfff":
+            continue
+        core = form if name == "plain" else quote(secret, safe="")
+        if len(core) >= log.MIN_DERIVED and "%" in core:
+            assert core not in log.redact(form)
+
+
+def test_an_excerpt_is_redacted_before_it_is_cut() -> None:
+    log.secret("xoxp-PLANTED-PLANTED")
+    assert log.excerpt("token xoxp-PLANTED-PLANTED is bad", 12) == "token *** is…"
+    assert log.excerpt("a\nb") == "a\\nb"
+
+
+def test_empty_secrets_hide_nothing() -> None:
+    log.secret("")
+    assert log.redact("text") == "text"
+
+
+def test_a_log_that_cannot_be_written_disturbs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    log.setup("info", "pretty", stream=Gone())
+    log.for_source("s").info("x")
+    logging.getLogger().handlers.clear()  # pytest's own would raise
+    log.setup("info", "pretty", stream=io.StringIO())
+    log.for_source("s").info("%d", "no number")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_it_is_cheap_to_set_up() -> None:
+    """Nothing but the standard library, and of that nothing heavy."""
+    code = (
+        "import sys, helr.log; helr.log.setup('info', 'json');"
+        "sys.exit(any(m in sys.modules for m in ('requests', 'logging.config', 'typing_extensions',"
+        " 'dataclasses', 'inspect', 'socket', 'email')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
