@@ -1,7 +1,6 @@
 """`helr state`: look at what helr knows of a source, or change it while no helr holds it.
 
-What is exported has Helr's shape, `{"source": {"key": "value"}}`, plus two lists of ours:
-`ids` (delivered ids, oldest first) and `marks` ([kind, hex, time], see helr.state).
+What is exported has the shape `{"source": {…}}`, each source as helr.state.exported says.
 """
 
 from __future__ import annotations
@@ -13,13 +12,10 @@ from typing import Any
 
 from helr.config.model import Config, Source
 from helr.errors import StateError, UnusableError
-from helr.state import RESERVED, Stored
+from helr.state import RESERVED, Stored, exported
+from helr.state.exported import LISTS
 from helr.state.lock import hold_source
 from helr.state.sqlite import SqliteStore
-from helr.times import instant
-
-_LISTS = ("ids", "marks")
-_HELD = ("hold", "breaker")
 
 
 class StateCommand:
@@ -59,7 +55,7 @@ class StateCommand:
     def reset(self, name: str, *, hold_only: bool) -> None:
         store = self._changing(name)
         if hold_only:
-            store.write_values(name, dict.fromkeys(_HELD))
+            store.write_values(name, dict.fromkeys(exported.HELD))
             print(f"{name}: may be asked again at once")
             return
         store.replace(name, {}, [], [])
@@ -73,7 +69,7 @@ class StateCommand:
 
     def export(self) -> None:
         store = self._open(read_only=True)
-        whole = {name: _dump(store, name) for name in store.sources()} if store else {}
+        whole = {name: exported.dump(store, name) for name in store.sources()} if store else {}
         json.dump(whole, sys.stdout, indent=2, sort_keys=True)
         print()
 
@@ -83,13 +79,13 @@ class StateCommand:
         for name, values in whole.items():
             source = self._known(name)
             for key, value in values.items():
-                if key not in _LISTS:
+                if key not in LISTS:
                     _check(source, key, value)
-            _lists(name, values)
+            exported.lists(name, values)
         stores = {name: self._changing(name) for name in whole}
         for name, values in whole.items():
-            ids, marks = _lists(name, values)
-            plain = {key: value for key, value in values.items() if key not in _LISTS and value}
+            ids, marks = exported.lists(name, values)
+            plain = {key: value for key, value in values.items() if key not in LISTS and value}
             stores[name].replace(name, plain, ids, marks)
             print(f"{name}: imported")
 
@@ -131,59 +127,9 @@ def _check(source: Source, key: str, value: Any) -> None:
     mark = source.incremental_from.state_key if source.incremental_from else None
     known = sorted(RESERVED | ({mark} if mark else set()))
     where = f"{source.name}: {key}"
-    if not isinstance(value, str):
-        raise UnusableError(f"{where}: a value is a text, not {json.dumps(value)[:80]}")
-    if key not in known:
+    if isinstance(value, str) and key not in known:
         raise UnusableError(f"{where}: no such key of this source; there is: {', '.join(known)}")
-    if "\n" in value or "\r" in value:
-        raise UnusableError(f"{where}: the value has a line break")
-    if key == mark and value and instant(value) is None:
-        raise UnusableError(
-            f"{where}: {value[:80]!r} is no time: give Unix seconds (1521214343) or ISO 8601 "
-            "(2018-03-16T15:32:23Z), as the API's events spell it"
-        )
-    if key in ("resets", "success") and value and not value.isdigit():
-        raise UnusableError(f"{where}: {value[:80]!r} is no whole number")
-    if key in ("chain", *_HELD) and value:
-        _check_object(where, value)
-    if key == "chain" and value:
-        _check_chain(where, value)
-
-
-def _check_object(where: str, value: str) -> None:
-    try:
-        found = json.loads(value)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise UnusableError(f"{where}: not a JSON object as helr writes it: {value[:80]!r}")
-
-
-def _check_chain(where: str, value: str) -> None:
-    from helr.pagination import Chain
-
-    try:
-        chain = Chain(**json.loads(value))
-    except TypeError:
-        raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}") from None
-    kinds = (
-        (chain.start, (str, type(None))),
-        (chain.greatest, (int, float, type(None))),
-        (chain.spelled, (str, type(None))),
-        (chain.events, int),
-    )
-    if not all(isinstance(found, kind) for found, kind in kinds):
-        raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}")
-
-
-def _dump(store: SqliteStore, name: str) -> dict[str, Any]:
-    stored, ids = store.load(name), store.ids(name)
-    whole: dict[str, Any] = dict(stored.values)
-    if ids:
-        whole["ids"] = ids
-    if stored.marks:
-        whole["marks"] = sorted([kind, mark.hex(), at] for kind, mark, at in stored.marks)
-    return whole
+    exported.check(where, key, value, mark)
 
 
 def _read_document() -> dict[str, dict[str, Any]]:
@@ -194,14 +140,3 @@ def _read_document() -> dict[str, dict[str, Any]]:
     if not isinstance(whole, dict) or not all(isinstance(v, dict) for v in whole.values()):
         raise UnusableError('standard input: not {"source": {"key": "value"}}, as export writes it')
     return whole
-
-
-def _lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str, bytes, float]]]:
-    try:
-        ids = [str(value) for value in values.get("ids", [])]
-        marks = [(str(k), bytes.fromhex(m), float(at)) for k, m, at in values.get("marks", [])]
-    except (TypeError, ValueError):
-        raise UnusableError(f"{name}: ids or marks are not as export writes them") from None
-    if any(not value or "\n" in value for value in ids):
-        raise UnusableError(f"{name}: ids holds an empty text or one with a line break")
-    return ids, marks

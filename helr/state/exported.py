@@ -1,0 +1,88 @@
+"""A source's state as JSON: what `helr state export` writes and a recording begins with.
+
+Helr's shape, `{"key": "value"}` for a source, plus two lists of ours: `ids` (delivered ids,
+oldest first) and `marks` ([kind, hex, time], see helr.state).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from helr.errors import UnusableError
+from helr.state import Store
+from helr.times import instant
+
+LISTS = ("ids", "marks")
+HELD = ("hold", "breaker")
+
+
+def dump(store: Store, name: str) -> dict[str, Any]:
+    """All that is known of a source. Raises StateError."""
+    stored, ids = store.load(name), store.ids(name)
+    whole: dict[str, Any] = dict(stored.values)
+    if ids:
+        whole["ids"] = ids
+    if stored.marks:
+        whole["marks"] = sorted([kind, mark.hex(), at] for kind, mark, at in stored.marks)
+    return whole
+
+
+def lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str, bytes, float]]]:
+    """The ids and marks in what `dump` gave. Raises UnusableError."""
+    try:
+        ids = [str(value) for value in values.get("ids", [])]
+        marks = [(str(k), bytes.fromhex(m), float(at)) for k, m, at in values.get("marks", [])]
+    except (TypeError, ValueError):
+        raise UnusableError(f"{name}: ids or marks are not as export writes them") from None
+    if any(not value or "\n" in value for value in ids):
+        raise UnusableError(f"{name}: ids holds an empty text or one with a line break")
+    return ids, marks
+
+
+def check(where: str, key: str, value: Any, state_key: str | None) -> None:
+    """Refuse what a poll would not understand. Raises UnusableError.
+
+    `where`: what the message begins with. `state_key`: the source's, for its watermark.
+    """
+    if not isinstance(value, str):
+        raise UnusableError(f"{where}: a value is a text, not {json.dumps(value)[:80]}")
+    if "\n" in value or "\r" in value:
+        raise UnusableError(f"{where}: the value has a line break")
+    if key == state_key and value and instant(value) is None:
+        raise UnusableError(
+            f"{where}: {value[:80]!r} is no time: give Unix seconds (1521214343) or ISO 8601 "
+            "(2018-03-16T15:32:23Z), as the API's events spell it"
+        )
+    if key in ("resets", "success") and value and not value.isdigit():
+        raise UnusableError(f"{where}: {value[:80]!r} is no whole number")
+    if key in ("chain", *HELD) and value:
+        _check_object(where, value)
+    if key == "chain" and value:
+        _check_chain(where, value)
+
+
+def _check_object(where: str, value: str) -> None:
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UnusableError(f"{where}: not a JSON object as helr writes it: {value[:80]!r}")
+
+
+def _check_chain(where: str, value: str) -> None:
+    from helr.pagination import Chain
+
+    try:
+        chain = Chain(**json.loads(value))
+    except TypeError:
+        raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}") from None
+    kinds = (
+        (chain.start, (str, type(None))),
+        (chain.greatest, (int, float, type(None))),
+        (chain.spelled, (str, type(None))),
+        (chain.events, int),
+    )
+    if not all(isinstance(found, kind) for found, kind in kinds):
+        raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}")
