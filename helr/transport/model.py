@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from msgspec import Struct
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One GET: the source's URL and the query parameters, no name twice.
 
     `cursor`: whether it carries one, so that a refusal of the cursor can be told apart.
@@ -22,8 +22,7 @@ class Request:
     cursor: bool = False
 
 
-@dataclass(slots=True)
-class Response:
+class Response(Struct, eq=False):
     """One whole response, decompressed. `received`: Unix seconds at which the body was complete.
 
     `url` is fit to be shown: no user info, no query. `path` is the request's path.

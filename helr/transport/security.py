@@ -6,7 +6,6 @@ Imports no HTTP library, so that a config check costs nothing.
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -16,20 +15,23 @@ from helr.log import redact, secret
 if TYPE_CHECKING:
     import ssl
 
-# Names of query parameters and headers whose values are credentials.
-SECRET_NAME = re.compile(
-    r"(^|[-_.])(authorization|auth|cookie|token|api[-_]?key|apikey|access[-_]?key|secret[-_]?key"
-    r"|subscription[-_]?key|private[-_]?key|key|secret|password|passwd|pwd|signature|sig"
-    r"|credentials?|session[-_]?id)$",
-    re.IGNORECASE,
+# How the names of query parameters and headers that hold credentials end; "-" counts as "_".
+SECRET_ENDINGS = (
+    *("_authorization", "_auth", "_cookie", "_credential", "_credentials", "_session_id"),
+    *("_token", "_secret", "_password", "_passwd", "_pwd", "_signature", "_sig"),
+    *("_api_key", "_apikey", "_access_key", "_accesskey", "_secret_key", "_secretkey"),
+    *("_private_key", "_subscription_key"),
 )
-NOT_SECRET = re.compile(r"(sort|order|group|partition|page|next|cursor)[-_]?(key|token)$", re.I)
+NO_SECRET_ENDINGS = ("page_token", "next_token", "cursor_token", "continuation_token")
 HIDDEN = "***"
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a query parameter or header of that name holds a credential."""
-    return bool(SECRET_NAME.search(name)) and not NOT_SECRET.search(name)
+    plain = "_" + name.lower().replace("-", "_").replace(".", "_")
+    if plain.endswith(NO_SECRET_ENDINGS):
+        return False
+    return plain == "_key" or plain.endswith(SECRET_ENDINGS)
 
 
 def safe_url(url: str, *, query: bool = False) -> str:
@@ -42,7 +44,7 @@ def safe_url(url: str, *, query: bool = False) -> str:
         host = parts.netloc.rpartition("@")[2]
         shown = f"{parts.scheme}://{host}{parts.path}" if host else parts.path
     except ValueError:
-        return redact(re.sub(r"[?#].*|//[^/]*@", "", url))
+        return redact(url.partition("?")[0].partition("#")[0].rpartition("@")[2])
     if query and parts.query:
         shown += "?" + "&".join(
             f"{quote(k)}={HIDDEN if is_secret_name(k) else quote(v, safe=':,/')}"

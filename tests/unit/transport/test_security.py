@@ -76,7 +76,18 @@ def test_names_of_credentials(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["limit", "oldest", "cursor", "sort_key", "page_token", "monkey", "author", "Accept"]
+    "name",
+    [
+        "limit",
+        "oldest",
+        "cursor",
+        "sort_key",
+        "page_token",
+        "x-page-token",
+        "monkey",
+        "author",
+        "Accept",
+    ],
 )
 def test_names_of_other_things(name: str) -> None:
     assert not is_secret_name(name)
