@@ -15,6 +15,7 @@ from helr.config.problems import ConfigError, KeyPath, Problem, dotted
 
 MAX_BYTES = 1024 * 1024
 MAX_ALIASES = 1000
+MAX_MERGED = 20_000
 MAX_DEPTH = 32
 _FORBIDDEN = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
@@ -156,6 +157,7 @@ class _Builder:
         self._open: list[tuple[Node, str | None]] = []  # node, the key that waits for its value
         self._anchors: dict[str, Node] = {}
         self._aliases = 0
+        self._merged = 0
         self._documents = 0
 
     def take(self, kind: str, event: Any) -> None:
@@ -174,7 +176,9 @@ class _Builder:
                 self._refuse(event, f"is nested more than {MAX_DEPTH} deep")
             self._open.append((node, None))
         elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-            self._add(self._open.pop()[0], event)
+            node = self._open.pop()[0]
+            self._merge(node, event)
+            self._add(node, event)
         elif kind == "AliasEvent":
             self._alias(event)
 
@@ -217,7 +221,7 @@ class _Builder:
         key = node.text or ""
         assert isinstance(parent.items, dict)
         mark = event.start_mark
-        if key in parent.items and key != "<<":
+        if key in parent.items:
             first = parent.keys[key][0]
             self.problems.append(
                 Problem(
@@ -239,14 +243,25 @@ class _Builder:
     def _put(self, parent: Node, key: str, node: Node) -> None:
         items = parent.items
         assert isinstance(items, dict)
-        if key != "<<" or not isinstance(node.items, dict):
-            items.setdefault(key, node)
+        items.setdefault(key, node)
+
+    def _merge(self, node: Node, event: Any) -> None:
+        """Puts what `<<` names into its mapping; what is written there itself comes first."""
+        if not isinstance(node.items, dict) or "<<" not in node.items:
             return
-        parent.keys.pop("<<", None)
-        for name, value in node.items.items():  # a merged key never replaces a written one
-            if name not in items and name not in parent.keys:
-                items[name] = value
-                parent.keys[name] = node.keys[name]
+        given = node.items["<<"].items
+        others = given if isinstance(given, list) else [node.items["<<"]]
+        if not all(isinstance(other.items, dict) for other in others):
+            return  # stays, and is an unknown key
+        del node.items["<<"], node.keys["<<"]
+        for other in others:
+            assert isinstance(other.items, dict)
+            self._merged += len(other.items)
+            if self._merged > MAX_MERGED:
+                self._refuse(event, f"more than {MAX_MERGED} keys are merged")
+            for key, value in other.items.items():
+                if key not in node.items:
+                    node.items[key], node.keys[key] = value, other.keys[key]
 
     def _refuse(self, event: Any, message: str) -> None:
         mark = event.start_mark

@@ -7,8 +7,9 @@ Beside JSON Schema's own words it carries `x-helr`, which says of a key or of a 
   ignored         why a key of Helr changes nothing here; `unless`: the value that is no news
   refused         why a key of Helr cannot be used
   refused_values  the same for values of a key
-Numbers and truth values may also be a placeholder such as ${PORT}, for editors; what is
-checked are the values after expansion, so `loadable` takes that alternative away.
+For editors, numbers and truth values may also be a placeholder such as ${PORT}, and text of
+a certain form may hold one; what is checked are the values after expansion, so `loadable`
+takes these alternatives away.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from helr.config.problems import KeyPath
 
 FILE = Path(__file__).parent.parent / "helr.schema.json"
 PLACEHOLDER = r"^\$\{[^}]*\}$"
+OR_HOLDS_ONE = r"|\$\{"
 
 Schema = dict[str, Any]
 
@@ -38,7 +40,7 @@ def parse(data: bytes) -> Schema:
 
 
 def loadable(schema: Any) -> Any:
-    """A copy in which numbers and truth values are only that, not placeholders too."""
+    """A copy that takes no placeholder in place of what it stands for."""
     if isinstance(schema, list):
         return [loadable(item) for item in schema]
     if not isinstance(schema, dict):
@@ -47,6 +49,11 @@ def loadable(schema: Any) -> Any:
     if copy.get("pattern") == PLACEHOLDER:
         del copy["pattern"]
         copy["type"] = next(name for name in copy["type"] if name != "string")
+    elif isinstance(copy.get("pattern"), str):
+        pattern = copy["pattern"].removesuffix(OR_HOLDS_ONE)
+        if pattern.endswith("$"):  # which in Python would let a line break follow
+            pattern = pattern[:-1] + r"\Z"
+        copy["pattern"] = pattern
     return copy
 
 

@@ -71,7 +71,9 @@ def test_files_that_are_no_text(name: str) -> None:
 
 
 def test_a_file_that_is_too_large() -> None:
-    assert message(b"#" * 2**20 + b"\n") == "helr.yaml: is larger than 1 MiB; no config is that long"
+    assert (
+        message(b"#" * 2**20 + b"\n") == "helr.yaml: is larger than 1 MiB; no config is that long"
+    )
 
 
 def test_a_file_that_is_not_there() -> None:
@@ -96,3 +98,9 @@ def test_billion_laughs() -> None:
 def test_a_flood_of_aliases() -> None:
     config = "a: &a x\nb: [" + ", ".join(["*a"] * 1001) + "]\n"
     assert "more than 1000 aliases" in message(config.encode())
+
+
+def test_a_flood_of_merged_keys() -> None:
+    keys = ", ".join(f"k{n}: 1" for n in range(3000))
+    merges = "\n".join(f"m{n}: {{<<: *a}}" for n in range(10))
+    assert "more than 20000 keys are merged" in message(f"a: &a {{{keys}}}\n{merges}".encode())

@@ -1,0 +1,49 @@
+"""A config file in a directory of its own, loaded with an environment of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from helr.config import ConfigError, load
+from helr.config.model import Config
+
+Load = Callable[..., Config]
+Problems = Callable[..., list[str]]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str) -> None:
+        Path("helr.yaml").write_text(dedent(text), encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+def loaded(write: Callable[[str], None]) -> Load:
+    """Load that text."""
+
+    def loaded(text: str, environ: Mapping[str, str] | None = None, **options: Any) -> Config:
+        write(text)
+        return load("helr.yaml", environ=environ or {}, **options)
+
+    return loaded
+
+
+@pytest.fixture
+def problems(loaded: Load) -> Problems:
+    """The lines that helr says about that text."""
+
+    def problems(text: str, environ: Mapping[str, str] | None = None, **options: Any) -> list[str]:
+        with pytest.raises(ConfigError) as caught:
+            loaded(text, environ, **options)
+        return str(caught.value).split("\n")
+
+    return problems

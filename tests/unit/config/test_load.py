@@ -1,0 +1,252 @@
+"""What a right config means: placeholders, types, defaults, selection, the machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from helr.config.model import IncrementalFrom, Pagination, Retries, Schedule, Source, Timeouts
+from helr.errors import UnusableError
+from tests.unit.config.conftest import Load, Problems
+
+SOURCE = """
+sources:
+  a:
+    url: https://api.example.com/logs
+"""
+
+
+def source(loaded: Load, settings: str, **environ: str) -> Source:
+    """The source `a` with these settings beside its url."""
+    lines = "".join(f"    {line}\n" for line in settings.strip().split("\n"))
+    return loaded(SOURCE + lines, environ).sources["a"]
+
+
+def test_a_source_needs_only_a_url(loaded: Load) -> None:
+    config = loaded(SOURCE)
+    assert config.path == "helr.yaml"
+    assert config.notices == ()
+    assert config.globals.state.path == "./helr-state.db"
+    found = config.sources["a"]
+    assert found.label_key == "source"
+    assert found.label_value == "a"
+    assert found.pagination == Pagination("none", 100, {})
+    assert found.schedule == Schedule(60, 0)
+    assert found.resilience.timeouts == Timeouts(10, 30, 30)
+    assert found.resilience.retries == Retries(3, 1, 60, 2, 0.1, None)
+    assert found.on_cursor_error == "fail"
+    assert found.auth is None
+
+
+class TestPlaceholders:
+    def test_a_value_holds_one(self, loaded: Load) -> None:
+        found = source(loaded, "response_events_path: ${A}.${B:-logs}", A="data")
+        assert found.response_events_path == "data.logs"
+
+    def test_unquoted_and_alone_it_is_typed(self, loaded: Load) -> None:
+        text = "global: {output: {settle_secs: '${S:-0}'}}"
+        text = text.replace("'${S:-0}'", "${S:-0.5}").replace("{output: {", "\n  output:\n    ")
+        config = loaded(text.replace("}}", "") + SOURCE)
+        assert config.globals.settle_secs == 0.5
+        config = loaded(text.replace("}}", "") + SOURCE, {"S": "2"})
+        assert config.globals.settle_secs == 2
+
+    def test_in_quotes_it_stays_text(self, loaded: Load) -> None:
+        assert source(loaded, 'source_label_value: "${N}"', N="7").label_value == "7"
+
+    def test_the_default_stands_for_an_empty_variable_too(self, loaded: Load) -> None:
+        assert source(loaded, "source_label_value: ${N:-x}", N="").label_value == "x"
+
+    def test_an_empty_one_leaves_the_key_out(self, loaded: Load) -> None:
+        assert source(loaded, "max_bytes: ${N:-}").max_bytes is None
+        assert source(loaded, "query_params:\n  oldest: ${N:-}").query_params == {}
+
+    def test_a_dollar_can_be_plain(self, loaded: Load) -> None:
+        found = source(loaded, "query_params:\n  q: $${A} $5 $$\n  r: '$${A}'", A="1")
+        assert found.query_params == {"q": "${A} $5 $$", "r": "${A}"}
+
+    def test_the_environment_never_changes_the_structure(self, loaded: Load) -> None:
+        evil = "x\n    allow_insecure: true\n{a: b}\n- *c #"
+        found = source(loaded, "query_params:\n  a: ${E}\n  b: '${E}'\n  c: z${E}", E=evil)
+        assert found.query_params == {"a": evil, "b": evil, "c": f"z{evil}"}
+        found = source(loaded, "query_params:\n  a: ${E}", E="{b: [c]}")
+        assert found.query_params == {"a": "{b: [c]}"}
+
+    def test_a_value_is_expanded_once(self, loaded: Load) -> None:
+        assert source(loaded, "query_params:\n  a: ${E}", E="${F}").query_params == {"a": "${F}"}
+
+    def test_keys_are_not_expanded(self, loaded: Load) -> None:
+        assert source(loaded, "query_params:\n  ${E}: 1").query_params == {"${E}": "1"}
+
+    def test_helrs_other_spelling_is_noticed(self, loaded: Load) -> None:
+        config = loaded(SOURCE + "    query_params: {a: $HOME, b: $5}", {"HOME": "/root"})
+        expected = "sources.a.query_params.a: $HOME is sent as it stands; write ${HOME} for the"
+        assert config.notices == (f"helr.yaml:5:23: {expected} variable",)
+
+
+class TestScalars:
+    def test_parameters_are_sent_as_they_are_written(self, loaded: Load) -> None:
+        written = {
+            "a": "1521214343",
+            "b": "007",
+            "c": "1.50",
+            "d": "1e9",
+            "e": "true",
+            "f": "yes",
+            "g": "12:30",
+            "h": "2024-01-01",
+            "i": "1_000",
+            "j": "0x1F",
+            "k": "9" * 40,
+            "l": "-1",
+            "m": "+1",
+            "n": ".inf",
+            "o": "True",
+        }
+        settings = "query_params:\n" + "\n".join(f"  {k}: {v}" for k, v in written.items())
+        assert source(loaded, settings).query_params == written
+
+    def test_headers_too(self, loaded: Load) -> None:
+        found = source(loaded, "headers:\n  X-Version: 1.10\n  X-Empty: ''")
+        assert found.headers == {"X-Version": "1.10", "X-Empty": ""}
+
+    def test_a_number_from_a_placeholder(self, loaded: Load) -> None:
+        found = source(loaded, "query_params:\n  oldest: ${T}", T="1521214343")
+        assert found.query_params == {"oldest": "1521214343"}
+
+    def test_a_whole_number_may_look_like_a_fraction(self, loaded: Load) -> None:
+        found = source(loaded, "pagination: {strategy: none, max_pages: 25.0}")
+        assert repr(found.pagination.max_pages) == "25"
+
+    def test_merged_mappings(self, loaded: Load) -> None:
+        config = loaded("""
+            sources:
+              a: &base
+                url: https://api.example.com/a
+                schedule: {interval_secs: 5}
+              b:
+                <<: *base
+                url: https://api.example.com/b
+        """)
+        assert config.sources["b"].url == "https://api.example.com/b"
+        assert config.sources["b"].schedule.interval_secs == 5
+
+
+class TestMeanings:
+    def test_no_attempts_are_one(self, loaded: Load) -> None:
+        found = source(loaded, "resilience: {retries: {max_attempts: 0}}")
+        assert found.resilience.retries.max_attempts == 1
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ("timeout_secs: 5", Timeouts(5, 5, 5)),
+            ("timeout_secs: 60", Timeouts(10, 60, 60)),
+            ("timeouts: {request_secs: 300}", Timeouts(10, 300, 30)),
+            ("timeouts: {request_secs: 4}", Timeouts(4, 4, 4)),
+            ("timeouts: {connect_secs: 1, read_secs: 2}", Timeouts(1, 30, 2)),
+            ("timeouts: {poll_tick_secs: 9, idle_secs: 8}", Timeouts(10, 30, 30, 8, 9)),
+        ],
+    )
+    def test_timeouts(self, loaded: Load, given: str, expected: Timeouts) -> None:
+        assert source(loaded, f"resilience: {{{given}}}").resilience.timeouts == expected
+
+    def test_labels(self, loaded: Load) -> None:
+        config = loaded("""
+            global: {source_label_key: service, source_label_value: helr-eu}
+            sources:
+              a: {url: https://api.example.com/a}
+              b: {url: https://api.example.com/b, source_label_key: k, source_label_value: v}
+        """)
+        assert (config.globals.label_key, config.globals.label_value) == ("service", "helr-eu")
+        labels = [(s.label_key, s.label_value) for s in config.sources.values()]
+        assert labels == [("service", "a"), ("k", "v")]
+
+    def test_helrs_state_is_incremental_from(self, loaded: Load) -> None:
+        found = source(loaded, "state: {watermark_field: id.time, watermark_param: startTime}")
+        assert found.incremental_from == IncrementalFrom("watermark", "id.time", "startTime")
+
+    def test_helrs_from_is_a_first_parameter(self, loaded: Load) -> None:
+        found = source(loaded, "from: 2024-01-01T00:00:00Z")
+        assert found.first_request_query_params == {"since": "2024-01-01T00:00:00Z"}
+        found = source(loaded, "from: 1521214343\nfrom_param: after")
+        assert found.first_request_query_params == {"after": "1521214343"}
+
+    def test_rate_limit_headers(self, loaded: Load) -> None:
+        found = source(loaded, "resilience: {rate_limit: {headers: {reset_header: X-Reset}}}")
+        assert found.resilience.rate_limit.reset_header == "X-Reset"
+        assert found.resilience.rate_limit.limit_header == "X-RateLimit-Limit"
+
+    def test_tls_version_as_a_number(self, loaded: Load) -> None:
+        found = source(loaded, "resilience: {tls: {min_version: 1.3}}")
+        assert found.resilience.tls.min_version == "1.3"
+
+
+class TestSelection:
+    TWO = """
+        sources:
+          one:
+            url: https://api.example.com/1
+            auth: {type: bearer, token_env: ONE}
+          two:
+            url: https://${DOMAIN}/2
+            auth: {type: bearer, token_env: TWO}
+    """
+
+    def test_only_the_selected_need_their_environment(
+        self, loaded: Load, problems: Problems, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ONE", "t")
+        monkeypatch.delenv("TWO", raising=False)
+        assert list(loaded(self.TWO, sources=["one"]).sources) == ["one"]
+        found = problems(self.TWO)
+        assert [line.split(": ")[1] for line in found] == [
+            "sources.two.url",
+            "sources.two.auth.token_env",
+        ]
+
+    def test_an_unknown_name(self, problems: Problems) -> None:
+        assert problems(self.TWO, sources=["on"]) == [
+            "helr.yaml: there is no source 'on'; did you mean one?"
+        ]
+        assert problems(self.TWO, sources=["other"]) == [
+            "helr.yaml: there is no source 'other'; there are: one, two"
+        ]
+
+    def test_a_replay_needs_no_secret_and_no_state(
+        self, loaded: Load, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("ONE", raising=False)
+        text = "\nglobal: {state: {path: /nowhere/x.db}}\n" + SOURCE
+        text += "    auth: {type: bearer, token_env: ONE}"
+        assert loaded(text, replay=True).sources["a"].auth is not None
+
+
+class TestEnvironment:
+    def test_log_settings_override(self, loaded: Load) -> None:
+        config = loaded("\nglobal: {log_level: warn}" + SOURCE, {"HELR_LOG_LEVEL": "DEBUG"})
+        assert config.globals.log_level == "debug"
+        assert loaded(SOURCE, {"HELR_LOG_FORMAT": "json"}).globals.log_format == "json"
+        assert loaded(SOURCE, {"HELR_LOG_FORMAT": ""}).globals.log_format == "pretty"
+
+    def test_and_are_checked(self, problems: Problems) -> None:
+        expected = "helr.yaml: HELR_LOG_LEVEL: must be one of trace, debug, info, warn, error, not"
+        assert problems(SOURCE, {"HELR_LOG_LEVEL": "loud"}) == [f"{expected} 'loud'"]
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_state_directory_without_permission(self, problems: Problems, tmp_path: Path) -> None:
+        (tmp_path / "shut").mkdir(mode=0o500)
+        found = problems("\nglobal: {state: {path: shut/x.db}}" + SOURCE)
+        assert "no permission to write in shut" in found[0]
+
+    def test_the_state_need_not_be_writable_to_be_read(self, loaded: Load) -> None:
+        text = "\nglobal: {state: {path: /nowhere/x.db}}" + SOURCE
+        assert loaded(text, writes=False).globals.state.path == "/nowhere/x.db"
+
+
+def test_the_error_is_one_that_means_nothing_was_polled(loaded: Load) -> None:
+    with pytest.raises(UnusableError) as caught:
+        loaded("sources: {}")
+    assert caught.value.status == 2
