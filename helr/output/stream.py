@@ -44,12 +44,12 @@ class Stream:
         self._clock = clock
         self._pipe = sys.platform == "linux" and stat.S_ISFIFO(os.fstat(fd).st_mode)
         self.block_size = fcntl.fcntl(fd, _F_GETPIPE_SZ) if self._pipe else _BLOCK
-        self._poll = select.poll()
-        self._poll.register(fd, 0)  # errors are reported whatever is asked for
 
     def alive(self) -> None:
         """Raise OutputGoneError when nobody can read what was or will be written."""
-        for _, event in self._poll.poll(0):
+        poll = select.poll()  # one a call: two threads may not share it
+        poll.register(self.fd, 0)  # errors are reported whatever is asked for
+        for _, event in poll.poll(0):
             if event & (select.POLLERR | select.POLLNVAL):
                 raise self._gone("the reader went away")
 
@@ -150,7 +150,7 @@ class StreamOutput:
         lines, ids = batch.lines, batch.ids
         for start, end in blocks([len(line) for line in lines], self._stream.block_size):
             with self._turn:
-                count = end - start
+                count = sum(map(bool, lines[start:end]))  # one left out is empty
                 self._write(batch.source, b"".join(lines[start:end]), count)
                 if ids:
                     delivered = [key for key in ids[start:end] if key is not None]
