@@ -9,7 +9,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from helr.clock import Clock
 from helr.config.model import Source
@@ -28,13 +28,22 @@ log = for_source("", "", "")
 
 
 class Collector:
-    """Polls sources until they are done (`once`) or a stop is asked for."""
+    """Polls sources until they are done (`once`) or a stop is asked for.
+
+    `connect`: makes the transport of a source; a recorder or a replay has its own.
+    """
 
     def __init__(
-        self, sources: Sequence[Source], output: Output, store: Store, clock: Clock
+        self,
+        sources: Sequence[Source],
+        output: Output,
+        store: Store,
+        clock: Clock,
+        connect: Callable[..., Transport] = Transport,
     ) -> None:
         self._output = output
         self._clock = clock
+        self._connect = connect
         slots = threading.BoundedSemaphore(PAGES_IN_MEMORY)
         self._pollers = [self._poller(source, store, slots) for source in sources]
         self._events: queue.SimpleQueue[OutputGoneError | Summary | PollError | int] = (
@@ -43,8 +52,8 @@ class Collector:
 
     def _poller(self, source: Source, store: Store, slots: threading.BoundedSemaphore) -> Poller:
         notes = SourceNotes(store, source.name, store.load(source.name).values)
-        transport = Transport(source, clock=self._clock, notes=notes, slots=slots)
-        return Poller(source, transport, self._output, store, self._clock)
+        transport = self._connect(source, clock=self._clock, notes=notes, slots=slots)
+        return Poller(source, transport, self._output, store, transport.clock)
 
     def stop(self, signal: int) -> None:
         """Ask for a stop; safe in a signal handler."""

@@ -25,7 +25,7 @@ from helr.transport.hold import Hold
 from helr.transport.model import Decode, Notes, Request, Response, T
 
 if TYPE_CHECKING:
-    from helr.transport.wire import Reply, Wire
+    from helr.transport.link import Answer, Link
 
 BREAKER_KEY = "breaker"
 DAY_SECS = 86_400
@@ -36,25 +36,32 @@ QUIET_SECS = 1.0  # shorter waits for our own pace are not worth a line at info
 class Transport:
     """The connection of one source to its API. Used by one thread at a time.
 
-    `slots`: places for large pages in memory, shared by all sources. Raises UnusableError
-    when the configuration is not safe or its TLS files cannot be used.
+    `slots`: places for large pages in memory, shared by all sources. `wire`: what carries the
+    requests, HTTP unless given. Raises UnusableError when the configuration is not safe or
+    its TLS files cannot be used.
     """
 
     def __init__(
-        self, source: Source, *, clock: Clock, notes: Notes, slots: threading.Semaphore
+        self,
+        source: Source,
+        *,
+        clock: Clock,
+        notes: Notes,
+        slots: threading.Semaphore,
+        wire: Link | None = None,
     ) -> None:
         security.register_secrets(source)
         if trouble := security.problem(source):
             raise UnusableError(trouble)
         self._source = source
-        self._clock = clock
+        self.clock = self._clock = clock
         self._notes = notes
         self._slots = slots
         self._log = for_source(source.name, source.label_key, source.label_value)
         self._auth = open_auth(source.auth)
         self._deadline = Deadline(source.resilience.timeouts, clock)
         self._bucket = pacing.Bucket(source.resilience.rate_limit, clock)
-        self._context = security.tls_context(source)
+        self._context = None if wire else security.tls_context(source)
         self._base_headers = {
             "User-Agent": f"helr/{__version__}",
             "Accept": "*/*",
@@ -62,7 +69,7 @@ class Transport:
             "Connection": "keep-alive",
         }
         self._not_before = 0.0  # adaptive: clock.monotonic() at which the budget is refilled
-        self._wire: Wire | None = None
+        self._wire = wire
         self._hold: Hold | None = None
         self._breaker: Breaker | None = None
 
@@ -144,7 +151,7 @@ class Transport:
 
     def _open(
         self, url: str, params: tuple[tuple[str, str], ...], headers: dict[str, str]
-    ) -> Reply:
+    ) -> Answer:
         if self._wire is None:
             from helr.transport.wire import Wire  # a held source needs no HTTP
 
@@ -154,7 +161,7 @@ class Transport:
         except Late as late:
             raise self._late(late, url) from None
 
-    def _read(self, request: Request, reply: Reply, began: float) -> Response:
+    def _read(self, request: Request, reply: Answer, began: float) -> Response:
         taken: list[threading.Semaphore] = []
 
         def take_slot() -> None:
@@ -250,8 +257,9 @@ class Transport:
             if attempt > 1:
                 error.args = (f"{error} ({attempt} tries)", *error.args[1:])
             raise error
-        because = f"{header}: " if header else ""
-        return wait, f"{because}try {attempt + 1} of {retries.max_attempts} follows; {error}"
+        because = f"{header}, " if header else ""
+        failure = str(error).removeprefix(f"{self._source.name}: ")  # the line's label says it
+        return wait, f"{because}then try {attempt + 1} of {retries.max_attempts}: {failure}"
 
     def _retryable(self, error: PollError, response: Response | None) -> bool:
         if getattr(error, "final", False):
@@ -300,7 +308,7 @@ class Transport:
 
     def _sleep(self, secs: float, reason: str, *, loud: bool) -> None:
         say = self._log.info if loud else self._log.debug
-        say("waiting %s: %s", _length(secs), reason, fields={"wait_secs": round(secs, 3)})
+        say("waiting %s, %s", _length(secs), reason, fields={"wait_secs": round(secs, 3)})
         self._clock.sleep(secs)
 
     # -- what outlives the process

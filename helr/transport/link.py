@@ -1,0 +1,31 @@
+"""What the transport asks of whatever carries its requests: the network, or a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Answer(Protocol):
+    """An answer whose headers are here and whose body is still coming."""
+
+    status: int
+    headers: Mapping[str, str]  # case-insensitive
+    url: str  # that answered
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes of the body as `Content-Encoding` says; empty at its end."""
+
+    def close(self) -> None:
+        """What is left of the body is not wanted."""
+
+
+class Link(Protocol):
+    """Where requests go."""
+
+    def get(
+        self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
+    ) -> Answer:
+        """Send one GET. Raises PollError, Late, Stopped."""
+
+    def close(self) -> None: ...
