@@ -48,7 +48,10 @@ class Lines:
         return self.time_fields + ((self._id_field,) if self._id_field else ())
 
     def build(self, page: Page, keep: Sequence[int] | None = None) -> list[bytes]:
-        """One line for each event (of those whose index is in `keep`), in the page's order."""
+        """One line for each event (of those whose index is in `keep`), in the page's order.
+
+        b"" stands for one that `max_line_bytes` leaves out. Raises LineTooLongError.
+        """
         pick = (lambda column: column) if keep is None else (lambda c: [c[i] for i in keep])
         raws = pick(page.raws)
         if page.breaks:
@@ -62,7 +65,13 @@ class Lines:
         parts = zip(
             repeat(head), raws, repeat(b',"meta":{'), meta, repeat(tail), stamps, repeat(b"}\n")
         )
-        return list(map(b"".join, parts))
+        lines = list(map(b"".join, parts))
+        limit = self.source.max_line_bytes
+        if limit and lines and max(map(len, lines)) > limit:
+            from helr import longline
+
+            longline.enforce(self.source, lines, limit, self.time_fields, page.received)
+        return lines
 
     def _stamps(self, columns: list[list[Any]], received: float) -> list[bytes]:
         """`ts` of each event as JSON, from the first of its time fields that holds one."""

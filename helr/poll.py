@@ -113,7 +113,7 @@ class Poller:
         summary.pages += 1
         summary.bytes += page.size
         summary.events += len(page.raws)
-        summary.delivered += len(lines)
+        summary.delivered += len(lines) - lines.count(b"")
         return self._circle() if loops else None
 
     def _circle(self) -> CursorRefusedError:

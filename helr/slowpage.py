@@ -77,7 +77,7 @@ def events(
             raise NotAPageError(f"element {number} of {where or 'the array'} is {kind}, no object")
     start = 0
     for key in where.split(".") if where else ():
-        start = [begin for name, begin, _ in _members(text, start) if name == key][-1]
+        start = [begin for name, _, begin, _ in members(text, start) if name == key][-1]
     raws = [text[begin:end].encode("utf-8", "surrogatepass") for begin, end in _items(text, start)]
     return raws, found
 
@@ -112,14 +112,15 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
-    """Name, start and end of each value of the object that starts at `at` (known to be valid)."""
+def members(text: str, at: int) -> Iterator[tuple[str, int, int, int]]:
+    """Of each member of the object that starts at `at` (known to be valid): its name, where it
+    starts, and where its value starts and ends."""
     at = _skip(text, _skip(text, at) + 1)
     while text[at] != "}":
-        name, at = _json.raw_decode(text, at)
-        begin = _skip(text, _skip(text, at) + 1)
+        name, colon = _json.raw_decode(text, at)
+        begin = _skip(text, _skip(text, colon) + 1)
         _, end = _json.raw_decode(text, begin)
-        yield name, begin, end
+        yield name, at, begin, end
         at = _skip(text, end)
         if text[at] == ",":
             at = _skip(text, at + 1)

@@ -15,6 +15,7 @@ from helr.state import Checkpoint
 class Batch:
     """A page's lines of one source, and what to record once they are delivered.
 
+    A line that is left out for its length is empty: its id is recorded all the same.
     `ids`: one per line when duplicates are dropped (None: an event without one), so that what
     was delivered of a page can be recorded block by block; empty otherwise.
     """
