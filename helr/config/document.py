@@ -270,6 +270,8 @@ class _Builder:
 
 def _syntax_error(file: str, text: str, error: Any) -> ConfigError:
     mark = error.problem_mark or error.context_mark
+    if "could not find expected ':'" in str(error.problem):
+        mark = error.context_mark  # the problem is noticed only below
     line, column = mark.line + 1, mark.column + 1
     lines = text.splitlines()
     for number in (mark.line, mark.line - 1):
@@ -279,6 +281,11 @@ def _syntax_error(file: str, text: str, error: Any) -> ConfigError:
             tab = indent.index("\t") + 1
             message = "indented with a tab; YAML wants spaces"
             return ConfigError([Problem(file, number + 1, tab, "", message)])
+    if "<document start>" in str(error.problem):
+        for number, found in enumerate(lines):
+            if found.strip() and not found.lstrip().startswith(("#", "---")):
+                message = "the first key is indented further than those below it"
+                return ConfigError([Problem(file, number + 1, 1, "", message)])
     opened = error.context_mark
     if (opened is not None and opened.line < mark.line) or "quoted scalar" in str(error.context):
         what = {"'": "quotes", '"': "quotes", "{": "brace", "[": "bracket"}.get(

@@ -134,6 +134,19 @@ class TestScalars:
         assert config.sources["b"].schedule.interval_secs == 5
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        r'headers: {"X-A\n": b}',
+        r'headers: {X-A: "b\n"}',
+        r'auth: {type: bearer, token_env: T, prefix: "Bearer\n"}',
+        r'auth: {type: bearer, token_env: "T\n"}',
+    ],
+)
+def test_no_line_break_gets_into_a_request(problems: Problems, settings: str) -> None:
+    assert len(problems(SOURCE + f"    {settings}", replay=True)) == 1
+
+
 class TestMeanings:
     def test_no_attempts_are_one(self, loaded: Load) -> None:
         found = source(loaded, "resilience: {retries: {max_attempts: 0}}")
