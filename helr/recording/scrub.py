@@ -1,0 +1,51 @@
+"""No secret reaches a recording: not by its name, in a URL or a header, nor by its value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote_plus, urlencode, urlsplit
+
+from helr.log import redact
+from helr.transport.model import Request
+from helr.transport.security import HIDDEN, is_secret_name
+
+_USER = re.compile(r"//[^/?#@\s]*@")
+_PARAM = re.compile(r"([?&;])([^=&;#?\s]+)=([^&#\s>\"]*)")
+_DECODED = ("content-encoding", "content-length", "transfer-encoding")
+
+
+def query(request: Request) -> str:
+    """What was asked for: the query of the source's URL and the parameters, secrets hidden."""
+    parts = urlsplit(request.url).query, urlencode(request.params)
+    return text("?" + "&".join(part for part in parts if part)).strip("?")
+
+
+def text(value: str) -> str:
+    """A text that may hold URLs."""
+    return redact(_PARAM.sub(_hide, _USER.sub("//", value)))
+
+
+def _hide(match: re.Match[str]) -> str:
+    joint, name, _ = match.groups()
+    return f"{joint}{name}={HIDDEN}" if is_secret_name(unquote_plus(name)) else match[0]
+
+
+def headers(given: Mapping[str, str]) -> dict[str, str]:
+    """A response's headers, those that hold credentials hidden.
+
+    A body is recorded as it is without its Content-Encoding, so what describes the encoded one
+    is left out.
+    """
+    encoded = given.get("Content-Encoding")
+    return {
+        name: HIDDEN if is_secret_name(name) else text(value)
+        for name, value in given.items()
+        if not (encoded and name.lower() in _DECODED)
+    }
+
+
+def body(given: bytes | bytearray) -> bytes:
+    """A body with every registered secret replaced, in whatever form it stands there."""
+    plain = given.decode("utf-8", "surrogateescape")  # whatever the bytes are, and back again
+    return redact(plain).encode("utf-8", "surrogateescape")
