@@ -35,7 +35,7 @@ def page_size(source: Source) -> int | None:
     for name in (vendor.get("limit_param"), *_SIZES):
         value = source.query_params.get(name, "") if name else ""
         if value.isascii() and value.isdigit() and len(value) < 19:
-            return int(value)
+            return min(int(value), vendor.get("max_limit", int(value)))
     return None
 
 

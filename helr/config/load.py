@@ -56,7 +56,7 @@ def examine(
     if problems:
         raise ConfigError(problems)
     config = loading.config()
-    return config, [loading.problem(path, text) for path, text in warnings(config)]
+    return config, sorted(loading.problem(path, text) for path, text in warnings(config))
 
 
 class _Loading:
