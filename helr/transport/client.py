@@ -106,15 +106,14 @@ class Transport:
     def check_held(self) -> None:
         """Raises HeldError if a Retry-After or an open breaker forbids asking now."""
         now = self._clock.now()
-        hold, name = self._held(), self._source.name
-        way_out = f"`helr state reset {name} --hold` lifts that"
+        hold, breaker, name = self._held(), self._circuit(), self._source.name
+        way_out = f"(`helr state reset {name} --hold` lifts that)"
         if hold.active(now):
-            text = f"not asked before {_utc(hold.until)}; {way_out}; {hold.reason}"
+            text = f"not asked before {_utc(hold.until)} {way_out}: {hold.reason}"
             raise HeldError(f"{name}: {text}", hold.until)
-        breaker = self._circuit()
         until = breaker.blocked_until(now)
         if until is not None:
-            text = f"the circuit breaker is open until {_utc(until)}; {way_out}; {breaker.reason}"
+            text = f"the circuit breaker is open until {_utc(until)} {way_out}: {breaker.reason}"
             raise HeldError(f"{name}: {text}", until)
 
     def close(self) -> None:
@@ -126,11 +125,14 @@ class Transport:
 
     def _send(self, request: Request) -> Response:
         headers = {**self._base_headers, **self._source.headers, **self._credentials()}
-        url, params = request.url, request.params
+        wire, url, params = self._connections(), request.url, request.params
+        began = self._clock.monotonic()
+        self._deadline.start()
         for _ in range(redirect.MOST + 1):
-            self._deadline.start()
-            began = self._clock.monotonic()
-            reply = self._open(url, params, headers)
+            try:
+                reply = wire.get(url, params, headers)
+            except Late as late:
+                raise self._late(late, url) from None
             target = redirect.target(self._source.name, reply.status, reply.headers, reply.url)
             if target is None:
                 return self._read(request, reply, began)
@@ -149,17 +151,12 @@ class Transport:
             text = f"{self._source.name}: {error}" + (f"; {advice}" if advice else "")
             raise SecretError(text) from None
 
-    def _open(
-        self, url: str, params: tuple[tuple[str, str], ...], headers: dict[str, str]
-    ) -> Answer:
+    def _connections(self) -> Link:
         if self._wire is None:
-            from helr.transport.wire import Wire  # a held source needs no HTTP
+            from helr.transport.wire import Wire  # a held source needs no HTTP library
 
             self._wire = Wire(self._source, self._deadline, self._context)
-        try:
-            return self._wire.get(url, params, headers)
-        except Late as late:
-            raise self._late(late, url) from None
+        return self._wire
 
     def _read(self, request: Request, reply: Answer, began: float) -> Response:
         taken: list[threading.Semaphore] = []
@@ -214,7 +211,7 @@ class Transport:
         was = breaker.state(now)
         status = response.status if response is not None else 0
         if error is not None and (error.server_fault or status >= 500):
-            changed = breaker.failed(now, redact(str(error)))
+            changed = breaker.failed(now, self._reason(error))
         else:
             changed = response is not None and breaker.succeeded()
         if changed:
@@ -250,7 +247,7 @@ class Transport:
         if deadline is not None and self._clock.monotonic() + wait >= deadline:
             again = False
         if asked and (not again or asked > retries.max_backoff_secs):
-            until = self._hold_for(asked, str(error))
+            until = self._hold_for(asked, self._reason(error))
             text = f"the server asks to wait {_length(asked)} ({header})"
             raise HeldError(f"{error}; {text}: not asked before {_utc(until)}", until) from error
         if not again:
@@ -258,8 +255,12 @@ class Transport:
                 error.args = (f"{error} ({attempt} tries)", *error.args[1:])
             raise error
         because = f"{header}, " if header else ""
-        failure = str(error).removeprefix(f"{self._source.name}: ")  # the line's label says it
-        return wait, f"{because}then try {attempt + 1} of {retries.max_attempts}: {failure}"
+        again_at = f"{because}then try {attempt + 1} of {retries.max_attempts}"
+        return wait, f"{again_at}: {self._reason(error)}"
+
+    def _reason(self, error: PollError) -> str:
+        """The error where the source is named already, fit to be kept in the state."""
+        return redact(str(error)).removeprefix(f"{self._source.name}: ")
 
     def _retryable(self, error: PollError, response: Response | None) -> bool:
         if getattr(error, "final", False):
@@ -287,7 +288,7 @@ class Transport:
 
     def _hold_for(self, wait: float, reason: str) -> float:
         until = self._clock.now() + wait
-        self._held().set(until, redact(reason))
+        self._held().set(until, reason)
         if wait > DAY_SECS:
             self._log.warning(
                 "the server asks to wait %s, until %s; `helr state reset %s --hold` lifts that",

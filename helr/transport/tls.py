@@ -48,13 +48,26 @@ def _trust_system(context: ssl.SSLContext) -> None:
             except OSError as error:
                 raise UnusableError(f"{variable}: {bundle}: {_why(error)}") from None
             return
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or (paths.capath and any(Path(paths.capath).glob("*.[0-9]"))):
-        context.set_default_verify_paths()
+    paths = ssl.get_default_verify_paths()  # SSL_CERT_FILE and SSL_CERT_DIR count
+    bundle, directory = paths.cafile, paths.capath
+    links = sum(1 for _ in Path(directory).glob("*.[0-9]")) if directory else 0
+    if directory and links and links >= (_count(bundle) if bundle else 0):
+        context.load_verify_locations(capath=directory)  # read when needed, not 140 in advance
+        return
+    if bundle:
+        context.load_verify_locations(cafile=bundle)
         return
     import certifi  # only where the system has no roots
 
     context.load_verify_locations(cafile=certifi.where())
+
+
+def _count(bundle: str) -> int:
+    """How many certificates a bundle holds; one may have been added there alone."""
+    try:
+        return Path(bundle).read_bytes().count(b"-----BEGIN ")
+    except OSError:
+        return 0
 
 
 def _trust_own(context: ssl.SSLContext, tls: Tls, where: str) -> None:

@@ -70,8 +70,8 @@ def test_a_failure_is_tried_again_with_backoff(
         assert it.get() == b"{}"
     assert it.clock.waits == [2, 4]
     assert caplog.messages == [
-        "waiting 2.0 s: try 2 of 3 follows; s: HTTP 503",
-        "waiting 4.0 s: try 3 of 3 follows; s: HTTP 500",
+        "waiting 2.0 s, then try 2 of 3: HTTP 503",
+        "waiting 4.0 s, then try 3 of 3: HTTP 500",
     ]
 
 
@@ -232,7 +232,7 @@ def test_retry_after_replaces_the_backoff(
     with caplog.at_level(logging.INFO, "helr"):
         it.get()
     assert it.clock.waits == [30]
-    assert caplog.messages == ["waiting 30.0 s: Retry-After: try 2 of 3 follows; s: HTTP 429"]
+    assert caplog.messages == ["waiting 30.0 s, Retry-After, then try 2 of 3: HTTP 429"]
     assert it.notes.writes == 0
 
 

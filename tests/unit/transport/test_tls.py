@@ -26,6 +26,7 @@ from tests.unit.transport.support import (
 
 CERTS = Path(__file__).parent / "certs"
 CA = str(CERTS / "ca.pem")
+CA_LINK = "56c899cd.0"  # openssl x509 -hash: made from the subject alone
 CLIENT = str(CERTS / "client.pem")
 
 
@@ -81,6 +82,26 @@ def test_the_environment_cannot_turn_verification_off(monkeypatch: pytest.Monkey
 
 def test_the_environments_bundle_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", CA)
+    with tls_server() as server:
+        assert ask(server) == b"{}"
+
+
+@pytest.mark.parametrize("how", ["directory", "bundle", "added to the bundle alone"])
+def test_the_systems_roots_count(how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As a directory of hashed links, which is read when needed, or as one file."""
+    (tmp_path / "bundle").write_text("")
+    if how == "directory":
+        (tmp_path / CA_LINK).write_text(Path(CA).read_text())
+    elif how == "bundle":
+        (tmp_path / "bundle").write_text(Path(CA).read_text())
+    else:
+        other = (CERTS / "elsewhere.pem").read_text().partition("-----BEGIN PRIVATE")[0]
+        (tmp_path / "0123abcd.0").write_text(other)
+        (tmp_path / "bundle").write_text(other + Path(CA).read_text())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "bundle"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    context = make_context(make_source("https://x/"))
+    assert bool(context.get_ca_certs()) == (how != "directory")
     with tls_server() as server:
         assert ask(server) == b"{}"
 

@@ -345,17 +345,9 @@ def test_user_and_password_in_the_url_are_sent() -> None:
         assert f"Authorization: Basic {expected}" in server.requests[0]
 
 
-@pytest.fixture
-def proxied(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    return monkeypatch
-
-
-def test_a_proxy_from_the_environment_is_used(proxied: pytest.MonkeyPatch) -> None:
+def test_a_proxy_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(always(answer())) as proxy:
-        proxied.setenv("http_proxy", f"http://me:pass@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("http_proxy", f"http://me:pass@127.0.0.1:{proxy.port}")
         url = "http://api.example.invalid/logs"
         assert get(once(url), url) == b"{}"
         assert proxy.requests[0].startswith(f"GET {url} HTTP/1.1")
@@ -363,9 +355,9 @@ def test_a_proxy_from_the_environment_is_used(proxied: pytest.MonkeyPatch) -> No
         assert f"Proxy-Authorization: Basic {login}" in proxy.requests[0]
 
 
-def test_no_proxy_is_honoured(proxied: pytest.MonkeyPatch) -> None:
-    proxied.setenv("http_proxy", "http://127.0.0.1:9")
-    proxied.setenv("no_proxy", "127.0.0.1")
+def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serving(always(answer())) as server:
         assert get(once(server.url), server.url) == b"{}"
 
@@ -377,17 +369,19 @@ def test_no_proxy_is_honoured(proxied: pytest.MonkeyPatch) -> None:
         ("503 Unavailable", "proxy could not be used.*503"),
     ],
 )
-def test_a_proxy_that_refuses_is_named(proxied: pytest.MonkeyPatch, status: str, text: str) -> None:
+def test_a_proxy_that_refuses_is_named(
+    monkeypatch: pytest.MonkeyPatch, status: str, text: str
+) -> None:
     with serving(always(answer(b"", status))) as proxy:
-        proxied.setenv("https_proxy", f"http://me:hush@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("https_proxy", f"http://me:hush@127.0.0.1:{proxy.port}")
         with pytest.raises(PollError, match=text) as caught:
             get(once("https://api.example.invalid/logs"), "https://api.example.invalid/logs")
         assert proxy.requests[0].startswith("CONNECT api.example.invalid:443")
         assert "hush" not in str(caught.value)
 
 
-def test_a_proxy_that_is_not_there_is_named(proxied: pytest.MonkeyPatch) -> None:
-    proxied.setenv("http_proxy", "http://127.0.0.1:9")
+def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with pytest.raises(PollError, match=r"proxy could not be used.*HTTP_PROXY"):
         get(once("http://api.example.invalid/"), "http://api.example.invalid/")
 
