@@ -35,7 +35,8 @@ def page_size(source: Source) -> int | None:
     for name in (vendor.get("limit_param"), *_SIZES):
         value = source.query_params.get(name, "") if name else ""
         if value.isascii() and value.isdigit() and len(value) < 19:
-            return min(int(value), vendor.get("max_limit", int(value)))
+            most: int = vendor.get("max_limit", int(value))
+            return min(int(value), most)
     return None
 
 

@@ -51,7 +51,9 @@ def _holds_credentials(source: dict[str, Any]) -> bool:
 
 
 def _parameters(source: dict[str, Any]) -> Iterator[Rule]:
-    in_url = {name for name, _ in parse_qsl(urlsplit(source["url"]).query, True)}
+    in_url = [name for name, _ in parse_qsl(urlsplit(source["url"]).query, True)]
+    for name in dict.fromkeys(name for name in in_url if in_url.count(name) > 1):
+        yield ("url",), f"holds the parameter {name} twice; each is sent once"
     cursor = source.get("pagination", {}).get("cursor_param")
     watermark = source.get("incremental_from", {}).get("param_name")
     for place in ("query_params", "first_request_query_params"):
@@ -59,15 +61,9 @@ def _parameters(source: dict[str, Any]) -> Iterator[Rule]:
             if name == cursor:
                 yield (place, name), "is the cursor's parameter, which helr sends itself; remove it"
             elif name in in_url:
-                yield (place, name), "stands in the url too and would be sent twice; remove one"
+                yield (place, name), "stands in the url too; remove one of the two"
     if cursor in in_url:
         yield ("url",), f"holds the cursor's parameter {cursor}, which helr sends itself; remove it"
-    if watermark is not None and watermark in in_url:
-        yield (
-            ("url",),
-            f"holds {watermark}, the parameter of incremental_from, which would be sent twice; "
-            "move it to first_request_query_params",
-        )
     if watermark is not None and watermark == cursor:
         yield ("incremental_from", "param_name"), "is the cursor's parameter; it can be only one"
 

@@ -18,6 +18,7 @@ from helr.config import schema as schemas
 from helr.config.document import parse
 from helr.config.model import GlobalConfig
 from helr.config.values import Values
+from helr.state import RESERVED
 from tests.unit.config.conftest import Load
 
 ROOT = Path(helr.__file__).parent.parent
@@ -114,6 +115,12 @@ def test_editors_may_see_placeholders_where_numbers_stand() -> None:
     jsonschema.validate(config, SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(config, schemas.loadable(SCHEMA))
+
+
+def test_reserved_names_are_the_states_own() -> None:
+    source = SCHEMA["$defs"]["source"]["properties"]
+    for place in (source["incremental_from"], source["state"]):
+        assert set(place["properties"]["state_key"]["not"]["enum"]) == RESERVED
 
 
 def test_the_reference_is_fresh() -> None:
