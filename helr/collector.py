@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from helr.clock import Clock
 from helr.config.model import Source
-from helr.errors import HeldError, OutputGoneError, PollError, Stopped
+from helr.errors import HeldError, OutputGoneError, PollError, StateError, Stopped
 from helr.log import for_source
 from helr.output import Output
 from helr.poll import Poller, Summary
@@ -22,9 +22,19 @@ from helr.transport import Transport
 
 PAGES_IN_MEMORY = 4
 _DRAIN_SECS = 1.5  # how long a stop waits for the block in the pipe …
-_STOP_SECS = 1.8  # … and for everything, a locked state file included
+_STOP_SECS = 1.7  # … and for the checkpoints too, when the state file is locked
+_SAY_SECS = 0.1
+_TOGETHER_SECS = 0.1  # a signal to a whole pipeline ends its reader first: it counts as a signal
 
 log = for_source("", "", "")
+
+
+class _SignalledError(Exception):
+    """A signal asked for a stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 class Collector:
@@ -56,8 +66,7 @@ class Collector:
         return Poller(source, transport, self._output, store, transport.clock)
 
     def stop(self, signal: int) -> None:
-        """Ask for a stop; safe in a signal handler."""
-        self._clock.stop()
+        """Ask for a stop. Safe in a signal handler: it takes no lock."""
         self._events.put(signal)
 
     def gone(self, error: OutputGoneError) -> None:
@@ -67,26 +76,46 @@ class Collector:
 
     def run(self, *, once: bool) -> int:
         """The exit status. Raises OutputGoneError."""
+        if not once:
+            self._output.watch()
         work = self._once if once else self._collect
         for poller in self._pollers:
             threading.Thread(target=work, args=(poller,), daemon=True).start()
         status, left = 0, len(self._pollers)
-        while left:
-            event = self._events.get()
-            if isinstance(event, int):
-                return self._stopped(event)
-            if isinstance(event, OutputGoneError):
-                raise event
-            left -= 1
-            status |= isinstance(event, PollError)
         try:
-            self._output.finish()
-        except Stopped:
-            event = self._events.get()
-            if isinstance(event, OutputGoneError):
-                raise event from None
-            return self._stopped(event if isinstance(event, int) else 0)
-        return status
+            while left:
+                status |= isinstance(self._event(), PollError)
+                left -= 1
+            return status | self._finish()
+        except _SignalledError as stop:
+            return self._stopped(stop.number)
+
+    def _event(self, timeout: float | None = None) -> Summary | PollError | None:
+        """What happened to a source; None when nothing did for that many seconds."""
+        try:
+            event = self._events.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if isinstance(event, int):
+            raise _SignalledError(event)
+        if isinstance(event, OutputGoneError):
+            self._event(_TOGETHER_SECS)
+            raise event
+        return event
+
+    def _finish(self) -> int:
+        """Wait until everything is settled and recorded; the status that this adds."""
+        told = False
+        try:
+            while (wait := self._output.finish()) > 0:
+                if not told:
+                    log.info("waiting %.3g s until what was read is settled", wait)
+                told = True
+                self._event(wait)
+        except StateError as error:
+            log.error("%s", error)
+            return error.status
+        return 0
 
     def _once(self, poller: Poller) -> None:
         outcome = self._visit(poller)
@@ -139,19 +168,28 @@ class Collector:
         return summary
 
     def _stopped(self, signal: int) -> int:
-        """End within two seconds: the block in the pipe, what is settled, and not a thing more."""
-        again: list[int] = []
+        """End within two seconds: the block in the pipe, what is settled, and not a thing more.
 
-        def drain() -> None:
-            try:
-                again.append(self._output.drain(_DRAIN_SECS))
-            except OutputGoneError as error:
-                log.warning("%s", error)
-
-        thread = threading.Thread(target=drain, daemon=True)
-        thread.start()
-        thread.join(_STOP_SECS)
-        count = again[0] if again else None
-        told = "some events" if count is None else f"{count} events"
-        log.info("stopped by signal %d; %s that were written will come again", signal, told)
+        Each part has a thread of its own, which is left behind if it takes too long: a locked
+        state file, a standard error that nobody reads.
+        """
+        self._clock.stop()
+        _within(_STOP_SECS, self._drain)
+        _within(_SAY_SECS, lambda: self._say(signal))
         return 0
+
+    def _drain(self) -> None:
+        try:
+            self._output.drain(_DRAIN_SECS)
+        except OutputGoneError as error:
+            log.warning("%s", error)
+
+    def _say(self, signal: int) -> None:
+        again = self._output.again()
+        log.info("stopped by signal %d; %d events that were written will come again", signal, again)
+
+
+def _within(seconds: float, work: Callable[[], None]) -> None:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)

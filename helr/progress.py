@@ -112,7 +112,8 @@ class Progress:
     def seen(self) -> dedupe.Seen:
         if self._seen is None:
             capacity = self.source.dedupe.capacity if self.source.dedupe else 0
-            self._seen = dedupe.Seen(capacity, self._load_ids())
+            # the newest: an id that was forgotten and came again may stand there twice
+            self._seen = dedupe.Seen(capacity, self._load_ids()[-capacity:])
         return self._seen
 
     def _times(self, page: Page) -> watermark.Times | None:

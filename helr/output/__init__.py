@@ -51,13 +51,25 @@ class Output(Protocol):
         """
         ...
 
-    def drain(self, seconds: float) -> int:
+    def watch(self) -> None:
+        """From now on, tell that the reader went away as soon as it does, not at the next write."""
+        ...
+
+    def drain(self, seconds: float) -> None:
         """The last act before a stop: give the block under way that long, record what is settled.
 
-        Returns how many lines were written that the next start will write again.
+        Raises OutputGoneError.
         """
         ...
 
-    def finish(self) -> None:
-        """The last act of a one-shot run: wait until everything is settled and recorded."""
+    def again(self) -> int:
+        """How many lines were written that a start now would write again. Never waits."""
+        ...
+
+    def finish(self) -> float:
+        """The last act of a one-shot run: record what is settled.
+
+        Returns the seconds after which to come back, 0 when all is recorded. Raises StateError,
+        OutputGoneError.
+        """
         ...

@@ -32,7 +32,8 @@ class Checkpoints:
         self._settle_secs = settle_secs
         self._alive = alive
         self._gone = gone
-        self._lock = threading.RLock()
+        self._commit = threading.Lock()  # one commit at a time: in the order of the queue
+        self._lock = threading.Lock()  # the queues themselves; never held for long
         self._queues: dict[str, deque[tuple[float, Checkpoint]]] = {}
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -56,31 +57,40 @@ class Checkpoints:
 
     def flush(self, source: str) -> None:
         """Record what is due of one source. Raises StateError, OutputGoneError."""
-        with self._lock:
-            queue = self._queues.get(source)
+        with self._commit:
             now = self._clock.monotonic()
-            due = [checkpoint for at, checkpoint in queue or () if at <= now]
-            if not queue or not due:
+            with self._lock:
+                queue = self._queues.get(source, deque())
+                due = [checkpoint for at, checkpoint in queue if at <= now]
+            if not due:
                 return
             self._alive()
             self._store.commit(source, due)
-            for _ in due:
-                queue.popleft()
+            with self._lock:
+                for _ in due:
+                    queue.popleft()
 
-    def flush_all(self) -> None:
-        """Record what is due of every source; a source whose commit fails keeps its queue."""
+    def flush_all(self) -> StateError | None:
+        """Record what is due of every source; a source whose commit fails keeps its queue.
+
+        Returns the first such failure. Raises OutputGoneError.
+        """
+        failure = None
         for source in list(self._queues):
             try:
                 self.flush(source)
             except StateError as error:
                 for_source(source).debug("%s", error)
+                failure = failure or error
+        return failure
 
     def replace(self, source: str, checkpoint: Checkpoint | None) -> None:
         """Forget what is queued; one checkpoint of everything, due as the last was, replaces it."""
-        with self._lock:
+        with self._commit, self._lock:
             old = self._queues.pop(source, None)
             if checkpoint:
                 due = old[-1][0] if old else self._clock.monotonic()
+                checkpoint.lines = sum(each.lines for _, each in old or ())
                 self._queues[source] = deque([(due, checkpoint)])
 
     def pending(self) -> int:
@@ -90,10 +100,11 @@ class Checkpoints:
                 checkpoint.lines for queue in self._queues.values() for _, checkpoint in queue
             )
 
-    def next_due(self) -> float | None:
-        """When the next queued checkpoint is due, in the clock's monotonic seconds."""
+    def wait(self) -> float:
+        """Seconds until the last queued checkpoint is due; 0 when none is queued."""
         with self._lock:
-            return min((queue[0][0] for queue in self._queues.values() if queue), default=None)
+            last = max((queue[-1][0] for queue in self._queues.values() if queue), default=None)
+        return 0 if last is None else max(last - self._clock.monotonic(), 0.001)
 
     def _start(self) -> None:
         if self._thread is None:
@@ -102,8 +113,7 @@ class Checkpoints:
 
     def _settle(self) -> None:
         while not self._clock.stopping:
-            due = self._next_wait()
-            self._wake.wait(due)
+            self._wake.wait(self._next_wait())
             self._wake.clear()
             try:
                 self.flush_all()
@@ -112,7 +122,8 @@ class Checkpoints:
                 return
 
     def _next_wait(self) -> float | None:
-        due = self.next_due()
+        with self._lock:
+            due = min((queue[0][0] for queue in self._queues.values() if queue), default=None)
         if due is None:
             return None
         # an overdue checkpoint could not be written: try again in a second

@@ -17,6 +17,7 @@ import stat
 import struct
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -30,7 +31,7 @@ from helr.state import Checkpoint, Store
 log = logging.getLogger("helr")
 
 _F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032  # fcntl(2); named in Python 3.10's fcntl on Linux only
-_BLOCK = 65536  # bytes a block may have where there is no pipe to ask
+_BLOCK = 65536  # bytes a block may have at most: a larger pipe would only be more to repeat
 _FIRST_WAIT, _LONGEST_WAIT = 50e-6, 0.02  # seconds between looks at an unread pipe
 _STALLED = 10  # seconds without reading after which it is said once
 
@@ -43,15 +44,26 @@ class Stream:
         self.name = name
         self._clock = clock
         self._pipe = sys.platform == "linux" and stat.S_ISFIFO(os.fstat(fd).st_mode)
-        self.block_size = fcntl.fcntl(fd, _F_GETPIPE_SZ) if self._pipe else _BLOCK
+        self._room = fcntl.fcntl(fd, _F_GETPIPE_SZ) if self._pipe else _BLOCK
+        self.block_size = min(self._room, _BLOCK)
 
     def alive(self) -> None:
         """Raise OutputGoneError when nobody can read what was or will be written."""
+        if self._trouble(0):
+            raise self._gone("the reader went away")
+
+    def watch(self, gone: Callable[[OutputGoneError], None]) -> None:
+        """Tell `gone` as soon as the reader goes away; never returns before. Costs no waking."""
+        while not self._trouble(None):
+            pass
+        gone(self._gone("the reader went away"))
+
+    def _trouble(self, timeout: float | None) -> bool:
+        """Whether the descriptor shows an error, which needs no asking for."""
         poll = select.poll()  # one a call: two threads may not share it
-        poll.register(self.fd, 0)  # errors are reported whatever is asked for
-        for _, event in poll.poll(0):
-            if event & (select.POLLERR | select.POLLNVAL):
-                raise self._gone("the reader went away")
+        poll.register(self.fd, 0)
+        wrong = select.POLLERR | select.POLLHUP | select.POLLNVAL
+        return any(event & wrong for _, event in poll.poll(timeout))
 
     def write(self, block: bytes) -> None:
         """Return when the block was delivered.
@@ -60,7 +72,7 @@ class Stream:
         """
         if self._pipe:
             self._wait_empty(before=True)
-            if len(block) > self.block_size:
+            if len(block) > self._room:
                 self._grow(len(block))
         else:
             self._clock.check()
@@ -94,7 +106,7 @@ class Stream:
         """Room for a line longer than the pipe, where the kernel allows it."""
         try:
             fcntl.fcntl(self.fd, _F_SETPIPE_SZ, size)
-            self.block_size = fcntl.fcntl(self.fd, _F_GETPIPE_SZ)
+            self._room = fcntl.fcntl(self.fd, _F_GETPIPE_SZ)
         except OSError:
             log.debug("%s: the pipe cannot hold a line of %d bytes at once", self.name, size)
 
@@ -141,26 +153,34 @@ class StreamOutput:
         gone: Callable[[OutputGoneError], None],
     ) -> None:
         self._stream = stream
-        self._clock = clock
+        self._gone = gone
         self._checkpoints = Checkpoints(store, clock, settle_secs, stream.alive, gone)
         self._turn = FairLock()
         self._uncovered: dict[str, int] = {}  # lines written that no queued checkpoint covers
 
     def deliver(self, batch: Batch) -> None:
-        lines, ids = batch.lines, batch.ids
-        for start, end in blocks([len(line) for line in lines], self._stream.block_size):
+        sizes = [len(line) for line in batch.lines]
+        for start, end in list(blocks(sizes, self._stream.block_size)) or [(0, 0)]:
             with self._turn:
-                count = sum(map(bool, lines[start:end]))  # one left out is empty
-                self._write(batch.source, b"".join(lines[start:end]), count)
-                if ids:
-                    delivered = [key for key in ids[start:end] if key is not None]
-                    self._put(
-                        batch.source,
-                        Checkpoint(count, ids=delivered, capacity=batch.checkpoint.capacity),
-                    )
-        with self._turn:
+                self._deliver(batch, start, end)
+
+    def _deliver(self, batch: Batch, start: int, end: int) -> None:
+        """One block, and what its delivery is worth: its ids, or the whole page's checkpoint."""
+        count = sum(map(bool, batch.lines[start:end]))  # a line left out is empty
+        if count:
+            self._write(batch.source, b"".join(batch.lines[start:end]), count)
+        ids = [key for key in batch.ids[start:end] if key is not None]
+        if end == len(batch.lines):
+            batch.checkpoint.ids = ids
             batch.checkpoint.lines = self._uncovered.get(batch.source, 0)
             self._put(batch.source, batch.checkpoint)
+        elif ids:
+            covered = sum(
+                key is not None and bool(line)
+                for key, line in zip(batch.ids[start:end], batch.lines[start:end], strict=True)
+            )
+            capacity = batch.checkpoint.capacity
+            self._put(batch.source, Checkpoint(covered, ids=ids, capacity=capacity))
 
     def _write(self, source: str, block: bytes, count: int) -> None:
         self._uncovered[source] = self._uncovered.get(source, 0) + count
@@ -182,18 +202,18 @@ class StreamOutput:
         self._checkpoints.replace(source, everything)
         self._checkpoints.flush(source)
 
-    def drain(self, seconds: float) -> int:
+    def watch(self) -> None:
+        threading.Thread(target=self._stream.watch, args=(self._gone,), daemon=True).start()
+
+    def drain(self, seconds: float) -> None:
         if self._turn.acquire(timeout=seconds):
             self._checkpoints.flush_all()
-        return self._checkpoints.pending() + sum(self._uncovered.values())
 
-    def finish(self) -> None:
-        while (due := self._checkpoints.next_due()) is not None:
-            wait = due - self._clock.monotonic()
-            if wait > 0:
-                log.info("waiting %.3g s until what was read is settled", wait)
-                self._clock.sleep(wait)
-            before = self._checkpoints.pending()
-            self._checkpoints.flush_all()
-            if self._checkpoints.next_due() == due and self._checkpoints.pending() == before:
-                return  # it cannot be written; its source has said so
+    def again(self) -> int:
+        return self._checkpoints.pending() + sum(list(self._uncovered.values()))
+
+    def finish(self) -> float:
+        error = self._checkpoints.flush_all()
+        if error:
+            raise error
+        return self._checkpoints.wait()

@@ -75,7 +75,10 @@ class Store(Protocol):
         ...
 
     def step(self, path: str) -> Step | None:
-        """The last step of that output file; its lines are empty when it was appended whole."""
+        """The last step of that output file; its lines are empty when it was appended whole.
+
+        Raises StateError.
+        """
         ...
 
     def finish_step(self, path: str, length: int) -> None:

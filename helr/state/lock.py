@@ -16,11 +16,11 @@ _FLOCK = "hhqqi4x"  # struct flock on 64-bit Linux: type, whence, start, len, pi
 
 
 def lock_path(state_path: str, source: str) -> str:
-    """The lock file of a source, beside the state file."""
+    """The lock file of a source, beside the state file, however that is called."""
     safe = "".join(
         char if char.isalnum() or char in "-_." else f"%{ord(char):x}" for char in source
     )
-    return f"{state_path}.{safe}.lock"
+    return f"{os.path.realpath(state_path)}.{safe}.lock"
 
 
 def hold_source(state_path: str, source: str) -> int:

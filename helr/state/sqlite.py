@@ -85,6 +85,8 @@ class SqliteStore:
                 "create its directory, or set global.state.path to a place helr may write"
             ) from None
         except sqlite3.Error as error:
+            with suppress(sqlite3.Error, AttributeError):
+                self._db.close()
             raise UnusableError(self._explain(error)) from None
 
     def _upgrade(self, read_only: bool) -> None:
@@ -184,8 +186,20 @@ class SqliteStore:
         self.commit(source, [Checkpoint(values=dict(values))])
 
     def step(self, path: str) -> Step | None:
-        row = self._db.execute("SELECT * FROM helr_steps WHERE path = ?", (path,)).fetchone()
+        with self._lock:
+            row = self._read(
+                lambda db: db.execute("SELECT * FROM helr_steps WHERE path = ?", (path,)).fetchone()
+            )
         return Step(*row) if row else None
+
+    def unfinished(self) -> list[str]:
+        with self._lock:
+            rows = self._read(
+                lambda db: db.execute(
+                    "SELECT path FROM helr_steps WHERE length(lines) > 0 AND path NOT LIKE '%.*'"
+                ).fetchall()
+            )
+        return [path for (path,) in rows]
 
     def finish_step(self, path: str, length: int) -> None:
         self._transaction(
@@ -214,12 +228,14 @@ class SqliteStore:
                 self._db.execute("BEGIN IMMEDIATE")
                 write(self._db)
                 self._db.execute("COMMIT")
-            except sqlite3.Error as error:
+            except BaseException as error:
                 if source:
                     self._rows.pop(source, None)
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
-                raise StateError(self._explain(error)) from None
+                if isinstance(error, (sqlite3.Error, ValueError, OverflowError)):
+                    raise StateError(self._explain(error)) from None
+                raise
             finally:
                 if synced:
                     with suppress(sqlite3.Error):
@@ -276,6 +292,7 @@ class SqliteStore:
                 try:
                     self._open()
                 except UnusableError as error:
+                    self._identity = -1, -1  # whatever stands there is opened the next time
                     raise StateError(str(error)) from None
                 self._generation += 1
             return self._generation
@@ -288,7 +305,7 @@ class SqliteStore:
                 "the next poll opens what is there"
             )
 
-    def _explain(self, error: sqlite3.Error) -> str:
+    def _explain(self, error: Exception) -> str:
         text = str(error)
         advice = next((advice for word, advice in _ADVICE if word in text), "")
         return f"state file {self.path}: {text}" + (f": {advice}" if advice else "")
