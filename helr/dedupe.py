@@ -1,7 +1,7 @@
 """Drops events whose id was delivered before: first in, first out, at most `capacity` ids.
 
-An event without an id (absent, null, empty, not a string or number) is always delivered. Ids are
-compared exactly; very long or unprintable ones by their BLAKE2 digest.
+An event without an id (absent, null, empty, not a string or a finite number) is always delivered.
+Ids are compared exactly; very long or unprintable ones by their BLAKE2 digest.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def _key(value: Any) -> str | None:
             return value
         return "\0s" + blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value in (float("inf"), float("-inf")):  # two numbers too great for us may differ
+            return None
         text = repr(value)
         if len(text) > _LONGEST:
             text = blake2b(text.encode(), digest_size=16).hexdigest()

@@ -23,6 +23,7 @@ from helr.transport.model import Response
 
 EVENT_KEYS = ("entries", "items", "events", "data", "logs")
 _CHUNK = 1 << 18
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CURSOR_STATUSES = (400, 404, 410, 422)
 _BAD_CURSOR = re.compile(
     rb"(invalid|expired|bad|malformed|unknown|stale)[ _-]*(pagination[ _-]*)?cursor"
@@ -151,19 +152,16 @@ class Decoder:
 
         try:
             whole = slowpage.load(body)
-        except slowpage.NotJsonError as error:
-            bad = self.bad(response, str(error))
-            bad.retryable = error.truncated
-            raise bad from None
-        if isinstance(whole, dict) and whole.get("ok") is False:
-            raise self.refusal(response)
-        try:
+            if isinstance(whole, dict) and whole.get("ok") is False:
+                raise self.refusal(response)
             raws, events = slowpage.events(body, whole, self._event_keys)
             cursor = (
                 cursor_text(slowpage.dig(whole, self.cursor_path)) if self.cursor_path else None
             )
-        except (slowpage.NotAPageError, _NotPlain) as error:
-            raise self.bad(response, str(error)) from None
+        except slowpage.NotAPageError as error:
+            raise self._bad(response, str(error), error.advice, cut=error.cut) from None
+        except _NotPlain as error:
+            raise self._bad(response, str(error), "check pagination.cursor_path") from None
         columns = {path: [slowpage.dig(event, path) for event in events] for path in self.paths}
         return raws, columns, cursor
 
@@ -189,13 +187,17 @@ class Decoder:
             return body.decode("utf-8", "replace").encode()
         if how == "escape":
             return _escape_invalid(body)
-        raise self.bad(
+        if error.reason == "unexpected end of data":
+            what = "the body is cut short inside a character"
+            raise self._bad(response, what, "if it comes again, lower `limit`", cut=True)
+        raise self._bad(
             response,
-            f"the body is not UTF-8 (byte 0x{error.object[error.start]:02x}); "
+            f"the body is not UTF-8 (byte 0x{error.object[error.start]:02x})",
             "set on_invalid_utf8: replace or escape to deliver it all the same",
         )
 
-    def bad(self, response: Response, what: str) -> BadPageError:
+    def _bad(self, response: Response, what: str, do: str, *, cut: bool = False) -> BadPageError:
+        """`cut`: what came may be the beginning of a page, so that asking again may help."""
         from helr import hints
 
         advice = hints.advice(
@@ -204,7 +206,9 @@ class Decoder:
             body=bytes(response.body[:2048]),
             content_type=response.headers.get("Content-Type", ""),
         )
-        return BadPageError(_line(self.source.name, response, what, advice))
+        error = BadPageError(_line(self.source.name, response, f", {what}", advice or do))
+        error.retryable = cut
+        return error
 
     def refusal(self, response: Response) -> ApiError:
         """What an error response means, with advice."""
@@ -215,7 +219,7 @@ class Decoder:
         name = self.source.name
         if response.request.cursor and _names_cursor(response.status, head, code):
             advice = hints.advice(response.request.url, code=code or "invalid_cursor")
-            what = f"the cursor was refused ({code or f'HTTP {response.status}'})"
+            what = f", the cursor was refused{f' ({code})' if code else ''}"
             text = _line(name, response, what, advice)
             return CursorRefusedError(text, response.status, code)
         advice = hints.advice(
@@ -225,7 +229,10 @@ class Decoder:
             body=head[:2048],
             content_type=response.headers.get("Content-Type", ""),
         )
-        return ApiError(_line(name, response, code or "", advice), response.status, code)
+        what = f" {code}" if code else ""
+        if not code and 200 <= response.status < 300:
+            what = ', the body says `"ok": false` and gives no reason'
+        return ApiError(_line(name, response, what, advice), response.status, code)
 
 
 class _NotPlain(Exception):  # noqa: N818 - never leaves this module: the slow way's turn
@@ -258,6 +265,8 @@ def cursor_text(value: Any) -> str | None:
     if value is None or value is msgspec.UNSET or value is False or value == "":
         return None
     if isinstance(value, str):
+        if not value.isascii() and _LONE_SURROGATE.search(value):
+            raise _NotPlain("the next cursor holds half a character, which cannot be sent back")
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -284,11 +293,10 @@ def error_code(body: bytes) -> str | None:
 def _names_cursor(status: int, body: bytes, code: str | None) -> bool:
     if status not in _CURSOR_STATUSES and not 200 <= status < 300:
         return False
-    text = code.encode("utf-8", "replace") if code else body[:4096]
-    return status == 410 or bool(_BAD_CURSOR.search(text))
+    said = code.encode("utf-8", "replace") if code else b""
+    return status == 410 or bool(_BAD_CURSOR.search(said) or _BAD_CURSOR.search(body, 0, 4096))
 
 
 def _line(name: str, response: Response, what: str, advice: str) -> str:
-    status = f"HTTP {response.status}"
-    said = f"{status} {what}".strip() if not what.startswith("the ") else f"{status}, {what}"
-    return f"{name}: {response.url}: {said}" + (f": {advice}" if advice else "")
+    said = f"{name}: {response.url}: HTTP {response.status}{what}"
+    return f"{said}: {advice}" if advice else said

@@ -11,49 +11,68 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+# What a body may end with when it is cut inside a number, a literal or an escape.
+_CUT = re.compile(r"-|\.|[eE][+-]?|t|tr|tru|f|fa|fal|fals|n|nu|nul|\\?u?[0-9a-fA-F]{0,4}")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
-class NotJsonError(ValueError):
-    """No JSON; `truncated`: it may be the beginning of some."""
-
-    def __init__(self, message: str, truncated: bool = False) -> None:
-        super().__init__(message)
-        self.truncated = truncated
-
-
 class NotAPageError(ValueError):
-    """JSON, but no page of event objects."""
+    """No page of event objects. `advice`: what to do. `cut`: it may be the beginning of one."""
+
+    def __init__(self, message: str, advice: str, *, cut: bool = False) -> None:
+        super().__init__(message)
+        self.advice = advice
+        self.cut = cut
+
+
+_NOT_JSON = "check `url`, and what it is that answers there"
+_EARLY = "the server or a proxy ended it too early; if it comes again, lower `limit`"
+_ELSEWHERE = "set response_events_path to where the events stand"
 
 
 def _no_constant(name: str) -> Any:
-    raise NotJsonError(f"the body is not JSON ({name} is no JSON number)")
+    raise NotAPageError(f"the body is not JSON ({name} is no JSON number)", _NOT_JSON)
 
 
 def _number(text: str) -> int | float:
-    """Huge whole numbers become floats: only their spelling is delivered, and that is untouched."""
-    if len(text) <= 25 and text.lstrip("-").isdigit():
+    """One too long for Python's int (4,300 digits) becomes a float; its text is what is delivered."""
+    try:
         return int(text)
-    return float(text)
+    except ValueError:
+        return float(text)
 
 
-_json = json.JSONDecoder(parse_constant=_no_constant, parse_int=_number, parse_float=_number)
+_json = json.JSONDecoder(parse_constant=_no_constant, parse_int=_number)
 
 
 def load(body: bytes | bytearray) -> Any:
-    """The whole body decoded (numbers of any length). Raises NotJsonError."""
+    """The whole body decoded (numbers of any length). Raises NotAPageError."""
     text = body.decode("utf-8", "surrogatepass")
     if not text.strip():
-        raise NotJsonError("the body is empty", truncated=True)
+        raise NotAPageError("the body is empty", _NOT_JSON, cut=True)
     try:
         return _json.decode(text)
     except RecursionError:
-        raise NotJsonError("the body is nested too deeply") from None
+        raise _too_deep() from None
     except json.JSONDecodeError as error:
-        at_end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
-        what = "the body is JSON cut short" if at_end else "the body is not JSON"
-        place = f"{error.msg.lower()} at byte {len(text[: error.pos].encode('utf-8', 'replace'))}"
-        raise NotJsonError(f"{what} ({place})", truncated=at_end) from None
+        cut = _cut(text, error)
+        what = "the body is JSON cut short" if cut else "the body is not JSON"
+        said = error.msg.lower().removesuffix(" at")
+        place = f"{said} at byte {len(text[: error.pos].encode('utf-8', 'replace'))}"
+        raise NotAPageError(f"{what} ({place})", _EARLY if cut else _NOT_JSON, cut=cut) from None
+
+
+def _too_deep() -> NotAPageError:
+    return NotAPageError(
+        "the body is nested too deeply", "tell the API's vendor: no JSON parser reads that"
+    )
+
+
+def _cut(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether the text is wrong only in that it ends too early."""
+    rest = text[error.pos : error.pos + 12].rstrip()
+    ends = error.pos + 12 >= len(text) and _CUT.fullmatch(rest) is not None
+    return not rest or ends or error.msg.startswith("Unterminated")
 
 
 def dig(value: Any, path: str) -> Any:
@@ -74,28 +93,33 @@ def events(
     for number, event in enumerate(found):
         if not isinstance(event, dict):
             kind = _kind(event)
-            raise NotAPageError(f"element {number} of {where or 'the array'} is {kind}, no object")
+            what = f"element {number} of {where or 'the array'} is {kind}, no event"
+            raise NotAPageError(what, _ELSEWHERE)
+    try:
+        return _slices(text, where), found
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _slices(text: str, where: str) -> list[bytes]:
     start = 0
     for key in where.split(".") if where else ():
         start = [begin for name, _, begin, _ in members(text, start) if name == key][-1]
-    raws = [text[begin:end].encode("utf-8", "surrogatepass") for begin, end in _items(text, start)]
-    return raws, found
+    return [text[begin:end].encode("utf-8", "surrogatepass") for begin, end in _items(text, start)]
 
 
 def _find(whole: Any, keys: Sequence[str]) -> tuple[str, list[Any]]:
     if isinstance(whole, list):
         return "", whole
     if not isinstance(whole, dict):
-        raise NotAPageError(f"the body is {_kind(whole)}, no page of events")
+        raise NotAPageError(f"the body is {_kind(whole)}, no page of events", _NOT_JSON)
     for key in keys:
         found = dig(whole, key)
         if isinstance(found, list):
             return key, found
         if found is not None and len(keys) == 1:
-            raise NotAPageError(f"{key} is {_kind(found)}, no array of events")
-    raise NotAPageError(
-        f"the body has no array of events at {', '.join(keys)}; set response_events_path"
-    )
+            raise NotAPageError(f"{key} is {_kind(found)}, no array of events", _ELSEWHERE)
+    raise NotAPageError(f"the body has no array of events at {', '.join(keys)}", _ELSEWHERE)
 
 
 def _kind(value: Any) -> str:

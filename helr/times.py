@@ -12,12 +12,14 @@ import time
 from typing import Any
 
 _SCALES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-_NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(Z|z|[+-]\d\d(?::?\d\d)?)?)?\Z"
+    r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(Z|z|[+-]\d\d(?::?\d\d)?)?)?\Z",
+    re.ASCII,
 )
-_MAX = 253402300799  # 9999-12-31T23:59:59Z, the last second RFC 3339 can write
+_MIN = -62135596800  # 0001-01-01T00:00:00Z …
+_MAX = 253402300799  # … to 9999-12-31T23:59:59Z is what RFC 3339 can write
 
 
 def instant(value: Any) -> float | None:
@@ -33,14 +35,14 @@ def instant(value: Any) -> float | None:
 
 
 def _scaled(number: float) -> float | None:
-    size = abs(number)
-    if size <= 1e11:
+    if _MIN <= number <= 1e11:
         return number
+    size = abs(number)
     for above, scale in _SCALES:
         if size > above:
             number = number / scale if size < 1e25 else _MAX + 1
             break
-    return number if -_MAX <= number <= _MAX else None
+    return number if _MIN <= number <= _MAX else None
 
 
 def _iso(text: str) -> float | None:

@@ -79,7 +79,7 @@ def read(log: Log, values: Sequence[Any], received: float) -> Times:
     """The instants of a page's events, warning once about those that are missing or odd."""
     instants = (
         list(values)
-        if set(map(type, values)) == {int} and max(values) <= 1e11
+        if set(map(type, values)) == {int} and -1e10 <= min(values) <= max(values) <= 1e11
         else [instant(value) for value in values]
     )
     known = [at for at in instants if at is not None]
@@ -97,13 +97,15 @@ def _warn(
 ) -> None:
     missing = [index for index, at in enumerate(instants) if at is None]
     if missing:
+        import reprlib  # whose repr goes only so deep
+
         log.warning(
-            "%d of %d events have no usable time (the first: %.80r at index %d); "
+            "%d of %d events have no usable time (the first: %.80s at index %d); "
             "delivered, but they do not move the watermark: check incremental_from."
             "event_timestamp_path",
             len(missing),
             len(values),
-            values[missing[0]],
+            reprlib.repr(values[missing[0]]),
             missing[0],
         )
     ahead = [at for at in instants if at is not None and at > received + _AHEAD]
