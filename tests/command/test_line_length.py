@@ -31,8 +31,8 @@ def test_truncate_is_the_default_and_every_other_event_is_whole(
 ) -> None:
     done = run(helr, mock)
     assert done.returncode == 0
-    lines = done.stdout.splitlines(keepends=True)
-    assert max(len(line.encode()) for line in lines) <= 4096
+    lines = done.stdout.split("\n")[:-1]
+    assert max(len(line.encode()) for line in lines) < 4096
     records = [json.loads(line) for line in lines]
     assert {record["event"]["id"] for record in records} == set(mock.ids())
     [cut] = [record for record in records if "truncated" in record["meta"]]
@@ -52,7 +52,7 @@ def test_skip_leaves_it_out_counts_it_and_does_not_ask_for_it_again(
 ) -> None:
     done = run(helr, mock, max_line_bytes_behavior="skip")
     assert done.returncode == 0
-    ids = [json.loads(line)["event"]["id"] for line in done.stdout.splitlines()]
+    ids = [json.loads(line)["event"]["id"] for line in done.stdout.split("\n")[:-1]]
     assert sorted(ids) == sorted(set(mock.ids()) - {"LONG"})
     assert "1 left out" in done.stderr
     assert "21 events, 20 delivered" in done.stderr
@@ -64,7 +64,7 @@ def test_skip_leaves_it_out_counts_it_and_does_not_ask_for_it_again(
 def test_skip_into_a_file(helr: Helr, mock: MockSlack) -> None:
     done = run(helr, mock, "-o", "events.ndjson", max_line_bytes_behavior="skip")
     assert done.returncode == 0
-    assert len((helr.cwd / "events.ndjson").read_text().splitlines()) == 20
+    assert len((helr.cwd / "events.ndjson").read_bytes().splitlines()) == 20
 
 
 def test_fail_moves_nothing_and_says_what_to_set(helr: Helr, mock: MockSlack) -> None:
@@ -75,7 +75,7 @@ def test_fail_moves_nothing_and_says_what_to_set(helr: Helr, mock: MockSlack) ->
     assert "Traceback" not in done.stderr
     assert "no state" in helr.run("state", "show", "slack-audit").stdout
     helr.slack(mock.url)
-    assert len(helr.run("run", "--once").stdout.splitlines()) == 21
+    assert helr.run("run", "--once").stdout.count("\n") == 21
 
 
 @pytest.mark.parametrize("limit", [0, 1023, "many"])

@@ -1,0 +1,342 @@
+"""`--output-rotate`, `--output-keep`: names, what is deleted, and each line exactly once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from helr.clock import Clock
+from helr.output import Batch, file, rotate
+from helr.output.file import FileOutput
+from helr.output.rotate import Rotation
+from helr.state import Checkpoint
+from helr.state.sqlite import SqliteStore
+from mock_server import MockSlack
+from tests.conftest import Helr
+
+DAY = 86_400
+NOW = 1_700_000_000.0  # 2023-11-14
+
+
+class FixedClock(Clock):
+    def __init__(self, now: float = NOW) -> None:
+        super().__init__()
+        self.time = now
+
+    def now(self) -> float:
+        return self.time
+
+
+def batch(number: int) -> Batch:
+    return Batch("s", [b"%d\n" % number], [], Checkpoint(values={"cursor": str(number)}))
+
+
+class Written:
+    """An output file in a directory, and the state beside it."""
+
+    def __init__(self, folder: Path, rotation: Rotation | None) -> None:
+        self.path = folder / "events.ndjson"
+        self.rotation = rotation
+        self.clock = FixedClock()
+        self.store = SqliteStore(str(folder / "state.db"))
+        self.output = self.open()
+
+    def open(self) -> FileOutput:
+        return FileOutput(str(self.path), self.store, self.clock, self.rotation)
+
+    def deliver(self, *numbers: int) -> None:
+        for number in numbers:
+            self.output.deliver(batch(number))
+            os.utime(self.path, (self.clock.time, self.clock.time))
+
+    def files(self) -> dict[str, str]:
+        """The text of each output file, by what follows its name."""
+        found = self.path.parent.glob(self.path.name + "*")
+        return {each.name[len(self.path.name) :]: each.read_text() for each in sorted(found)}
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Callable[[Rotation | None], Written]]:
+    opened: list[Written] = []
+
+    def make(rotation: Rotation | None) -> Written:
+        opened.append(Written(tmp_path, rotation))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.store.close()
+
+
+# -- names
+
+
+def test_daily_begins_a_file_with_the_first_lines_of_a_day(
+    written: Callable[[Rotation], Written],
+) -> None:
+    files = written(Rotation(None))
+    files.deliver(1, 2)
+    files.clock.time += DAY
+    files.deliver(3)
+    files.clock.time += 2 * DAY
+    files.deliver(4)
+    assert files.files() == {"": "4\n", ".2023-11-14": "1\n2\n", ".2023-11-15": "3\n"}
+
+
+def test_a_file_of_an_earlier_day_is_rotated_by_the_next_start(
+    written: Callable[[Rotation], Written],
+) -> None:
+    files = written(Rotation(None))
+    files.deliver(1)
+    files.clock.time += DAY
+    files.output = files.open()
+    files.deliver(2)
+    assert files.files() == {"": "2\n", ".2023-11-14": "1\n"}
+
+
+def test_size_counts_before_writing_and_splits_no_step(
+    written: Callable[[Rotation], Written],
+) -> None:
+    files = written(Rotation(4))
+    files.deliver(1, 2, 3)
+    files.output.deliver(Batch("s", [b"a\n", b"b\n", b"c\n"], [], Checkpoint()))
+    os.utime(files.path, (NOW, NOW))
+    files.deliver(4)
+    assert files.files() == {
+        "": "4\n",
+        ".2023-11-14": "1\n2\n",
+        ".2023-11-14.1": "3\n",
+        ".2023-11-14.2": "a\nb\nc\n",
+    }
+
+
+def test_an_empty_file_and_an_empty_page_rotate_nothing(
+    written: Callable[[Rotation], Written],
+) -> None:
+    files = written(Rotation(None))
+    files.clock.time += DAY
+    files.deliver(1)
+    files.clock.time += DAY
+    files.output.deliver(Batch("s", [], [], Checkpoint(values={"cursor": "x"})))
+    files.output.deliver(Batch("s", [b""], [], Checkpoint(values={"cursor": "y"})))
+    assert files.files() == {"": "1\n"}
+    assert files.store.load("s").values == {"cursor": "y"}
+
+
+def test_no_name_is_used_twice_though_its_file_is_compressed_moved_or_gone(
+    written: Callable[[Rotation], Written],
+) -> None:
+    files = written(Rotation(2))
+    files.deliver(1, 2)
+    os.rename(f"{files.path}.2023-11-14", f"{files.path}.2023-11-14.gz")
+    files.deliver(3)
+    os.unlink(f"{files.path}.2023-11-14.1")
+    files.output = files.open()
+    files.deliver(4)
+    assert sorted(files.files()) == ["", ".2023-11-14.2", ".2023-11-14.gz"]
+
+
+def test_nothing_of_anybody_else_is_overwritten_or_deleted(
+    written: Callable[[Rotation], Written],
+) -> None:
+    files = written(Rotation(2, keep=1))
+    others = [".2023-11-14.gz", ".2023-11-13.gz", ".1", ".bak", ".2023-11-14x", ".2023-11-1"]
+    for other in others:
+        Path(f"{files.path}{other}").write_text("theirs")
+    Path(f"{files.path}.2023-01-01").mkdir()
+    files.deliver(1, 2)
+    for other in others:
+        assert Path(f"{files.path}{other}").read_text() == "theirs"
+    assert Path(f"{files.path}.2023-11-14.1").read_text() == "1\n"
+
+
+def test_keep_deletes_the_oldest_in_the_order_of_their_numbers(
+    written: Callable[[Rotation], Written],
+) -> None:
+    files = written(Rotation(2, keep=2))
+    files.deliver(*range(14))
+    assert files.files() == {"": "13\n", ".2023-11-14.11": "11\n", ".2023-11-14.12": "12\n"}
+    files.clock.time += DAY
+    files.deliver(14, 15)
+    assert list(files.files()) == ["", ".2023-11-14.13", ".2023-11-15"]
+
+
+# -- while it runs
+
+
+def test_the_lock_follows_to_the_new_file(written: Callable[[Rotation], Written]) -> None:
+    files = written(Rotation(2))
+    before = os.stat(files.path).st_ino
+    files.deliver(1, 2)
+    assert os.stat(files.path).st_ino != before
+    assert os.stat(f"{files.path}.2023-11-14").st_ino == before
+    assert stat.S_IMODE(os.stat(files.path).st_mode) & 0o137 == 0
+    assert _in_child(lambda: _locked(files.path)) == 3
+
+
+def _locked(path: Path) -> None:
+    from helr.errors import LockedError
+
+    try:
+        file.hold(os.open(path, os.O_WRONLY), "it")
+    except LockedError:
+        os._exit(3)
+
+
+def test_a_file_that_cannot_be_renamed_goes_on(
+    written: Callable[[Rotation], Written],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    files = written(Rotation(2))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    files.deliver(1, 2)
+    assert files.files() == {"": "1\n2\n"}
+    assert "cannot be rotated: Permission denied" in caplog.text
+    monkeypatch.undo()
+    files.deliver(3)
+    assert "".join(reversed(files.files().values())) == "1\n2\n3\n"
+
+
+def test_a_step_that_is_not_known_to_be_whole_holds_the_rotation_back(
+    written: Callable[[Rotation], Written], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a kill after the rename would append the step again, to the new file."""
+    from helr.errors import StateError
+
+    files = written(Rotation(2))
+
+    def full(*_: object) -> None:
+        raise StateError("disk full")
+
+    monkeypatch.setattr(files.store, "finish_step", full)
+    files.deliver(1)
+    with pytest.raises(StateError):
+        files.deliver(2)
+    assert files.files() == {"": "1\n"}
+    assert files.store.load("s").values == {"cursor": "1"}
+    monkeypatch.undo()
+    files.deliver(2)
+    assert files.files() == {"": "2\n", ".2023-11-14": "1\n"}
+
+
+# -- a kill between any two lines of the code
+
+
+def _in_child(work: Callable[..., object], *args: Any) -> int:
+    """The exit status of a process of its own that does this."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work(*args)
+            os._exit(0)
+        except BaseException as error:  # noqa: BLE001 - a child never comes back into pytest
+            os.write(2, f"{error!r}\n".encode())
+            os._exit(97)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _deliver_all(folder: Path, kill_at: int) -> None:
+    """Deliver what the state says is missing of 1 to 3; killed at that line of code from 2 on."""
+    with closing(SqliteStore(str(folder / "state.db"))) as store:
+        output = FileOutput(str(folder / "f"), store, FixedClock(), Rotation(4, keep=9))
+        for number in range(int(store.load("s").values.get("cursor", "0")) + 1, 4):
+            sys.settrace(_Killer(kill_at) if number == 2 else sys.gettrace())
+            output.deliver(batch(number))
+        sys.settrace(None)
+
+
+class _Killer:
+    """Traces the lines of helr/output/file.py and rotate.py; the n-th is never run."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename not in (file.__file__, rotate.__file__):
+            return None
+        if event == "line":
+            self.left -= 1
+            if not self.left:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return self
+
+
+def test_a_kill_at_any_line_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path
+    for at in range(1, 10_000):
+        with TemporaryDirectory(dir=shm) as name:
+            folder = Path(name)
+            status = _in_child(_deliver_all, folder, at)
+            assert status in (0, -signal.SIGKILL)
+            assert _in_child(_deliver_all, folder, 0) == 0
+            files = sorted(folder.glob("f.*"), key=lambda path: (len(path.name), path.name))
+            lines = "".join(path.read_text() for path in [*files, folder / "f"])
+        assert lines == "1\n2\n3\n", f"killed at the {at}th line"
+        if status == 0:
+            break
+    assert at > 60
+    assert len(files) == 1
+
+
+# -- the command
+
+
+def test_through_the_command(helr: Helr) -> None:
+    with MockSlack(events=1000) as mock:
+        helr.slack(mock.url, dedupe={"id_path": "id"})
+        done = helr.run("run", "--once", "-o", "f", "--output-rotate", "size:0.2")
+        assert done.returncode == 0, done.stderr
+        assert "rotated to f." in done.stderr
+        names = sorted(path.name for path in helr.cwd.glob("f*"))
+        assert len(names) > 2
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        assert all(re.fullmatch(rf"f(\.{today}(\.\d+)?)?", name) for name in names)
+        ids = []
+        for name in names:
+            assert (helr.cwd / name).stat().st_size <= 200_000
+            lines = (helr.cwd / name).read_bytes().splitlines()
+            ids += [json.loads(line)["event"]["id"] for line in lines]
+        assert sorted(ids) == sorted(mock.ids())
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--output-rotate", "daily"], "needs -o FILE"),
+        (["-o", "fifo", "--output-rotate", "daily"], "fifo is none"),
+        (["-o", "f", "--output-keep", "3"], "--output-keep needs --output-rotate"),
+        (["-o", "f", "--output-rotate", "daily", "--output-keep", "0"], "keep 1"),
+        (["-o", "f", "--output-rotate", "hourly"], "give daily, or size:N"),
+        (["-o", "f", "--output-rotate", "size:0"], "give daily, or size:N"),
+        (["-o", "f", "--output-rotate", "size:-1"], "give daily, or size:N"),
+        (["-o", "f", "--output-rotate", ""], "give daily, or size:N"),
+        (["-o", "f", "--output-rotate", "daily", "--output-keep", "x"], "--output-keep"),
+    ],
+)
+def test_flags_that_make_no_sense_end_with_2(helr: Helr, args: list[str], said: str) -> None:
+    os.mkfifo(helr.cwd / "fifo")
+    with MockSlack(events=1) as mock:
+        helr.slack(mock.url)
+        done = helr.run("run", "--once", *args)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+        assert mock.requests == []
