@@ -71,7 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 _RUN_EXAMPLE = """  helr run                                  # until stopped, to standard output
   helr run --once --source slack-audit      # one poll, for cron or CI
-  helr run -o /var/log/helr/events.ndjson   # each line exactly once"""
+  helr run -o /var/log/helr/events.ndjson   # each line exactly once
+  helr run -o events.ndjson --output-rotate size:100 --output-keep 10
+  helr run --once --record-dir ./recordings && helr run --once --replay-dir ./recordings"""
 _STATE_EXAMPLE = """  helr state show slack-audit
   helr state set slack-audit oldest_ts 1521214343
   helr state export > state.json"""
@@ -89,6 +91,21 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--source", **_SOURCES)
     run.add_argument(
         "-o", "--output", metavar="FILE", help="append to FILE instead of standard output"
+    )
+    run.add_argument(
+        "--output-rotate",
+        metavar="WHEN",
+        help="daily, or size:N for N megabytes: rename FILE to FILE.YYYY-MM-DD[.N] and go on anew",
+    )
+    run.add_argument(
+        "--output-keep", metavar="N", type=int, help="delete all but the last N renamed files"
+    )
+    tape = run.add_mutually_exclusive_group()
+    tape.add_argument(
+        "--record-dir", metavar="DIR", help="with --once: keep every response in DIR, no secrets"
+    )
+    tape.add_argument(
+        "--replay-dir", metavar="DIR", help="with --once: poll from DIR; no network, state, waiting"
     )
 
 
@@ -150,6 +167,7 @@ def _common(*, after: bool) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. Nothing a user can cause gives a traceback."""
+    _fill_standard_descriptors()
     try:
         args = build_parser().parse_args(_with_command(sys.argv[1:] if argv is None else argv))
         return _dispatch(args)
@@ -160,6 +178,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 4
+
+
+def _fill_standard_descriptors() -> None:
+    """A closed one would be given to the next file opened: the state file, say."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _stop_at_once() -> None:
+    """Until a run can stop in an orderly manner, a signal ends it: there is nothing to lose yet."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
 
 
 def _with_command(argv: Sequence[str]) -> list[str]:
@@ -178,11 +213,13 @@ def _fail(error: HelrError) -> int:
 
     for line in str(error).splitlines():
         log.last_word(line)
-    return error.status
+    return error.exit_status
 
 
 def _dispatch(args: argparse.Namespace) -> int:
     """Imports only what the command at hand needs."""
+    if args.command == "run":
+        _stop_at_once()
     if args.command == "validate":
         from helr.commands import validate
 
@@ -202,8 +239,20 @@ def _dispatch(args: argparse.Namespace) -> int:
         return test.run(_load(args, [args.source]), args.source)
     from helr.commands import run
 
-    config = _load(args, args.source)
-    return run.run(config, args.source, once=args.once, output_path=args.output)
+    rotation = None
+    if args.output_rotate is not None or args.output_keep is not None:
+        from helr.output import rotate
+
+        rotation = rotate.parse(args.output_rotate, args.output_keep)
+    return run.run(
+        _load(args, args.source, replay=args.replay_dir is not None),
+        args.source,
+        once=args.once,
+        output_path=args.output,
+        rotation=rotation,
+        record_dir=args.record_dir,
+        replay_dir=args.replay_dir,
+    )
 
 
 def _load(args: argparse.Namespace, sources: Sequence[str] = (), *, replay: bool = False) -> Any:

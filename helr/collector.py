@@ -114,7 +114,7 @@ class Collector:
                 self._event(wait)
         except StateError as error:
             log.error("%s", error)
-            return error.status
+            return error.exit_status
         return 0
 
     def _once(self, poller: Poller) -> None:

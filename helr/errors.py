@@ -7,27 +7,27 @@ from __future__ import annotations
 
 
 class HelrError(Exception):
-    """A failure with a one-line message; `status` is the exit status it leads to."""
+    """A failure with a one-line message; `exit_status` is where it leads."""
 
-    status = 1
+    exit_status = 1
 
 
 class UnusableError(HelrError):
     """Command line, config, secret, state or output cannot be used; nothing was polled."""
 
-    status = 2
+    exit_status = 2
 
 
 class LockedError(HelrError):
     """Another helr holds the source or the output file."""
 
-    status = 3
+    exit_status = 3
 
 
 class OutputGoneError(HelrError):
     """The reader of the output went away, or the output can no longer be written."""
 
-    status = 4
+    exit_status = 4
 
 
 class PollError(HelrError):

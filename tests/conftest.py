@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from helr.testing import mock_slack
+
+__all__ = ["mock_slack"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 MOCK_TOKEN = "xoxp-mock"

@@ -38,7 +38,7 @@ def run(config: Config, name: str) -> int:
         transport.check_held()
     except HeldError as error:
         _say("held", f"{error}; nothing was asked")
-        return error.status
+        return error.exit_status
     request = progress.request()
     _say("request", _shown(request))
     page = transport.fetch(request, lambda response: _told(response, decode))

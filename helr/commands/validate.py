@@ -25,7 +25,7 @@ def run(config_path: str, *, output_format: str = "text", sources: Sequence[str]
             _write_json(_report(error.problems))
         else:
             sys.stderr.write(f"{error}\n{_count(len(error.problems), 'problem')}\n")
-        return error.status
+        return error.exit_status
     if output_format == "json":
         _write_json({**_report([], warnings), **_summary(config)})
         return 0

@@ -1,0 +1,158 @@
+"""`helr state`: show, reset, set, export, import."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+
+from mock_server import MockSlack
+from tests.command.test_ground import CAREFUL, PAGING, ids
+from tests.conftest import Helr
+
+
+def feed(helr: Helr, document: str) -> Any:
+    path = helr.cwd / "import.json"
+    path.write_text(document)
+    import subprocess
+    import sys
+
+    with path.open() as source:
+        return subprocess.run(
+            [sys.executable, "-m", "helr", "state", "import"],
+            cwd=helr.cwd, env=helr.environment(), stdin=source,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def collected(helr: Helr, mock_slack: MockSlack) -> Helr:
+    """A source in the middle of a chain."""
+    helr.slack(mock_slack.url, pagination=PAGING | {"max_pages": 2}, **CAREFUL)
+    assert helr.run("run", "--once").returncode == 0
+    return helr
+
+
+def test_show_tells_every_key(collected: Helr) -> None:
+    shown = collected.run("state", "show", "slack-audit").stdout
+    for part in ("cursor: ", "chain: ", "success: ", "ids: 400 delivered ids"):
+        assert part in shown
+
+
+def test_export_and_import_round_trip(collected: Helr, mock_slack: MockSlack) -> None:
+    exported = collected.run("state", "export").stdout
+    assert len(json.loads(exported)["slack-audit"]["ids"]) == 400
+    assert collected.run("state", "reset", "slack-audit").returncode == 0
+    assert json.loads(collected.run("state", "export").stdout) == {}
+    assert feed(collected, exported).returncode == 0
+    assert collected.run("state", "export").stdout == exported
+    assert ids(collected.run("run", "--once").stdout) == mock_slack.ids()[400:800]
+
+
+def test_reset_starts_afresh(collected: Helr, mock_slack: MockSlack) -> None:
+    collected.run("state", "reset", "slack-audit")
+    assert ids(collected.run("run", "--once").stdout) == mock_slack.ids()[:400]
+
+
+def test_set_moves_the_watermark(helr: Helr, mock_slack: MockSlack) -> None:
+    helr.slack(mock_slack.url, **CAREFUL)
+    newest = json.loads(mock_slack.raw_events()[0])["date_create"]
+    assert helr.run("state", "set", "slack-audit", "oldest_ts", str(newest)).returncode == 0
+    came = ids(helr.run("run", "--once").stdout)
+    assert came == [
+        event["id"]
+        for event in map(json.loads, mock_slack.raw_events())
+        if event["date_create"] >= newest
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("oldest_ts", "yesterday", "is no time"),
+        ("oldest", "5", "no such key"),
+        ("chain", "{}x", "not a JSON object"),
+        ("chain", '{"start": 5}', "not a chain"),
+        ("chain", '{"begin": "5"}', "not a chain"),
+        ("resets", "many", "no whole number"),
+        ("cursor", "a\nb", "line break"),
+    ],
+)
+def test_set_refuses_what_would_not_be_understood(
+    helr: Helr, key: str, value: str, says: str
+) -> None:
+    helr.slack("http://127.0.0.1:9", **CAREFUL)
+    result = helr.run("state", "set", "slack-audit", key, value)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ("no json", "not JSON"),
+        ("[]", "as export writes it"),
+        ('{"slack-audit": 1}', "as export writes it"),
+        ('{"nobody": {}}', "source nobody is not in"),
+        ('{"slack-audit": {"cursor": 5}}', "a value is a text"),
+        ('{"slack-audit": {"oldest_ts": "soon"}}', "is no time"),
+        ('{"slack-audit": {"ids": "abc\\n"}}', "line break"),
+        ('{"slack-audit": {"marks": [[1]]}}', "not as export writes them"),
+        ('{"slack-audit": {"marks": [["edge", "xyz", 1]]}}', "not as export writes them"),
+    ],
+)
+def test_import_refuses_the_whole_document(collected: Helr, document: str, says: str) -> None:
+    before = collected.run("state", "export").stdout
+    result = feed(collected, document)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert collected.run("state", "export").stdout == before
+
+
+def test_what_helr_exported_is_understood(helr: Helr, mock_slack: MockSlack) -> None:
+    helr.slack(mock_slack.url, **CAREFUL)
+    cursor = json.loads(_get(mock_slack, "limit=100"))["response_metadata"]["next_cursor"]
+    document = json.dumps({"slack-audit": {"cursor": cursor, "oldest_ts": "1521214343"}})
+    assert feed(helr, document).returncode == 0
+    result = helr.run("run", "--once")
+    assert ids(result.stdout) == mock_slack.ids()[100:]
+    assert sum("no chain record" in line for line in result.stderr.splitlines()) == 1
+
+
+def test_changes_are_refused_while_another_helr_holds_the_source(
+    helr: Helr, mock_slack: MockSlack
+) -> None:
+    helr.slack(mock_slack.url, **CAREFUL)
+    running = helr.start("run")
+    assert running.stdout is not None
+    running.stdout.readline()
+    for args in (("reset", "slack-audit"), ("set", "slack-audit", "oldest_ts", "5")):
+        result = helr.run("state", *args)
+        assert result.returncode == 3
+        assert f"process {running.pid}" in result.stderr
+    assert feed(helr, '{"slack-audit": {}}').returncode == 3
+    running.kill()
+    running.communicate()
+    assert helr.run("state", "reset", "slack-audit").returncode == 0
+
+
+def test_the_state_file_is_its_owners_alone(collected: Helr) -> None:
+    for path in collected.cwd.glob("helr-state.db*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_the_table_is_the_one_helr_keeps(collected: Helr) -> None:
+    with sqlite3.connect(collected.cwd / "helr-state.db") as db:
+        rows = db.execute("SELECT key, value FROM helr_state WHERE source_id = 'slack-audit'")
+        assert {"cursor", "chain"} <= dict(rows.fetchall()).keys()
+
+
+def _get(mock: MockSlack, query: str) -> bytes:
+    from urllib.request import Request, urlopen
+
+    asked = Request(f"{mock.logs_url}?{query}", headers={"Authorization": f"Bearer {mock.token}"})
+    with urlopen(asked) as answer:
+        return bytes(answer.read())
