@@ -21,13 +21,17 @@ from helr.transport.model import Request
 
 @dataclass(slots=True)
 class Summary:
-    """What one poll did. `more`: the chain goes on in the next poll."""
+    """What one poll did. `more`: the chain goes on in the next poll.
+
+    `reached`: the time of the last event so far, which tells how far back it has come.
+    """
 
     pages: int = 0
     bytes: int = 0
     events: int = 0
     delivered: int = 0
     more: bool = False
+    reached: float | None = None
 
 
 class Poller:
@@ -49,6 +53,7 @@ class Poller:
         paths = [*self.progress.paths, *self.lines.paths]
         self.decode = Decoder(source, self.paginator.cursor_path, paths)
         self.log = for_source(source.name, source.label_key, source.label_value)
+        self.summary = Summary()  # of the poll under way
 
     def _load(self) -> Progress:
         name = self.source.name
@@ -64,6 +69,7 @@ class Poller:
         self.output.ready(self.source.name)
         self.transport.check_held()
         summary, deadline = Summary(), self._deadline()
+        self.summary = summary
         while True:
             request = self.progress.request()
             try:
@@ -114,6 +120,8 @@ class Poller:
         summary.bytes += page.size
         summary.events += len(page.raws)
         summary.delivered += len(lines) - lines.count(b"")
+        if fresh.times:
+            summary.reached = fresh.times.reached
         return self._circle() if loops else None
 
     def _circle(self) -> CursorRefusedError:

@@ -129,6 +129,8 @@ class Progress:
         times = fresh.times
         if times and times.after(chain.greatest):
             chain.greatest, chain.spelled = times.greatest, times.spelled
+        if times and times.reached is not None:
+            chain.reached = times.reached
         self._warn_capacity(chain)
         mark = self.position.watermark
         if self.loops(page):

@@ -70,6 +70,11 @@ class Times:
     spelled: str | None = None
     latest: float | None = None  # the greatest of all, the future too
 
+    @property
+    def reached(self) -> float | None:
+        """The time of the last event: how far a chain has come with this page."""
+        return self.instants[-1]
+
     def after(self, at: float | None) -> bool:
         """Whether the greatest is greater than that."""
         return self.greatest is not None and (at is None or self.greatest > at)

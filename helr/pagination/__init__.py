@@ -21,13 +21,14 @@ class Chain:
     """`start`: the incremental parameter that the first request carried, as spelled.
 
     `greatest`, `spelled`: the greatest event time so far (not in the future): instant and text.
-    `events`: how many the chain's pages held so far.
+    `events`: how many the chain's pages held so far. `reached`: the time of the last of them.
     """
 
     start: str | None = None
     greatest: float | None = None
     spelled: str | None = None
     events: int = 0
+    reached: float | None = None
 
 
 @dataclass(slots=True)
