@@ -81,6 +81,10 @@ class Store(Protocol):
         """
         ...
 
+    def unfinished(self) -> list[str]:
+        """The output files whose last step is not known to be appended whole. Raises StateError."""
+        ...
+
     def finish_step(self, path: str, length: int) -> None:
         """The step was appended and the file is now that long. Raises StateError."""
         ...

@@ -58,6 +58,9 @@ class MemoryStore:
     def step(self, path: str) -> Step | None:
         return None
 
+    def unfinished(self) -> list[str]:
+        return []
+
     def finish_step(self, path: str, length: int) -> None:
         pass
 
