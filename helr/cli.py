@@ -64,6 +64,21 @@ def build_parser() -> argparse.ArgumentParser:
         "  helr test --source slack-audit | head -3",
     )
     test.add_argument("--source", metavar="NAME", required=True, help="the source to ask")
+    status = command(
+        "status",
+        "tell when each source last succeeded, how far it has come, and what holds it back",
+        "  helr status --max-age 900 || alert",
+    )
+    status.add_argument("--source", **_SOURCES)
+    status.add_argument(
+        "--max-age",
+        metavar="SECS",
+        type=float,
+        help="exit with 1 when a source's last success is older",
+    )
+    status.add_argument(
+        "--format", choices=("text", "json"), default="text", help="how to tell (default: text)"
+    )
     command("init", "write a commented helr.yaml for Slack; overwrites nothing", "  helr init")
     _add_state(command("state", "look at or change what helr knows of a source", _STATE_EXAMPLE))
     return parser
@@ -199,7 +214,7 @@ def _stop_at_once() -> None:
 
 def _with_command(argv: Sequence[str]) -> list[str]:
     """No command means `run`, also when options of run are given."""
-    commands = ("run", "validate", "test", "init", "state")
+    commands = ("run", "validate", "test", "init", "state", "status")
     if any(arg in commands for arg in argv) or any(
         a in ("-h", "--help", "--version") for a in argv
     ):
@@ -228,6 +243,11 @@ def _dispatch(args: argparse.Namespace) -> int:
         from helr.commands import init
 
         return init.run(args.config)
+    if args.command == "status":
+        from helr.commands import status
+
+        config = _load(args, args.source, replay=True)
+        return status.run(config, max_age=args.max_age, output_format=args.format)
     if args.command == "state":
         from helr.commands import state
 

@@ -83,6 +83,7 @@ def _check_chain(where: str, value: str) -> None:
         (chain.greatest, (int, float, type(None))),
         (chain.spelled, (str, type(None))),
         (chain.events, int),
+        (chain.reached, (int, float, type(None))),
     )
     if not all(isinstance(found, kind) for found, kind in kinds):
         raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}")

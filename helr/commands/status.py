@@ -1,0 +1,183 @@
+"""`helr status`: when each source last succeeded, how far it has come, and what holds it back.
+
+What an alert, a cron job or a container's probe asks: takes no lock, only reads the state, asks
+no API and needs no secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from helr.config.model import Config, Source
+from helr.errors import StateError, UnusableError
+from helr.times import instant, rfc3339
+
+
+@dataclass(slots=True)
+class Status:
+    """What the state says of a source; times in Unix seconds.
+
+    `chain`: the open one's `events`, `newest` and `reached` (how far back it has come).
+    `held`: nothing is asked `until` then, and the `reason`.
+    """
+
+    name: str
+    success: float | None
+    watermark: str | None
+    chain: dict[str, Any] | None
+    held: dict[str, Any] | None
+
+    def fresh(self, max_age: float | None, now: float) -> bool:
+        """Whether the last success is young enough."""
+        return max_age is None or (self.success is not None and now - self.success <= max_age)
+
+
+def run(config: Config, *, max_age: float | None = None, output_format: str = "text") -> int:
+    """Tell it on standard output. Returns 1 when a source is older than `max_age` seconds.
+
+    Raises UnusableError when the state cannot be read.
+    """
+    if max_age is not None and not max_age > 0:
+        raise UnusableError(f"--max-age {max_age:g}: give a number of seconds above 0")
+    now = time.time()
+    found = read(config, now)
+    fresh = {status.name: status.fresh(max_age, now) for status in found}
+    if output_format == "json":
+        sources = [_as_json(status, fresh[status.name], now) for status in found]
+        print(json.dumps({"ok": all(fresh.values()), "sources": sources}, indent=2))
+    else:
+        for status in found:
+            print("\n  ".join(_as_text(status, fresh[status.name], now)))
+    return 0 if all(fresh.values()) else 1
+
+
+def read(config: Config, now: float) -> list[Status]:
+    """Every source of the config. Raises UnusableError."""
+    state = config.globals.state
+    if state.backend != "sqlite":
+        raise UnusableError(
+            f"{config.path}: global.state.backend is {state.backend}: "
+            "what it knows ends with each process; use sqlite"
+        )
+    if not os.path.exists(state.path):
+        return [_status(source, {}, now) for source in config.sources.values()]
+    from helr.state.sqlite import SqliteStore
+
+    store = SqliteStore(state.path, read_only=True)
+    try:
+        return [
+            _status(source, store.load(name).values, now) for name, source in config.sources.items()
+        ]
+    except StateError as error:
+        raise UnusableError(str(error)) from None
+    finally:
+        store.close()
+
+
+def _status(source: Source, values: Mapping[str, str], now: float) -> Status:
+    known = source.incremental_from
+    return Status(
+        source.name,
+        _number(values.get("success")),
+        values.get(known.state_key) if known else None,
+        _chain(values),
+        _held(values, source, now),
+    )
+
+
+def _chain(values: Mapping[str, str]) -> dict[str, Any] | None:
+    if not (values.get("cursor") or values.get("next_url")):
+        return None
+    record = _record(values.get("chain"))
+    return {
+        "events": int(_number(record.get("events")) or 0),
+        "newest": _number(record.get("greatest")),
+        "reached": _number(record.get("reached")),
+    }
+
+
+def _held(values: Mapping[str, str], source: Source, now: float) -> dict[str, Any] | None:
+    """The longest of a Retry-After and an open breaker."""
+    kinds = ["hold"] + (["breaker"] if source.resilience.circuit_breaker.enabled else [])
+    held = []
+    for kind in kinds:
+        record = _record(values.get(kind))
+        until = record.get("until")
+        if isinstance(until, (int, float)) and until > now:
+            until = min(until, _LAST)
+            held.append({"by": kind, "until": until, "reason": str(record.get("reason", ""))})
+    return max(held, key=lambda each: float(each["until"]), default=None)
+
+
+def _record(text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def _number(value: Any) -> float | None:
+    """A time of the state; what is none says nothing."""
+    return None if isinstance(value, bool) else instant(value)
+
+
+def _as_json(status: Status, fresh: bool, now: float) -> dict[str, Any]:
+    at = instant(status.watermark)
+    chain, held = status.chain, status.held
+    return {
+        "name": status.name,
+        "ok": fresh,
+        "last_success": _time(status.success),
+        "last_success_age_secs": _age(status.success, now),
+        "watermark": status.watermark,
+        "watermark_age_secs": _age(at, now),
+        "chain": chain
+        and {**chain, "newest": _time(chain["newest"]), "reached": _time(chain["reached"])},
+        "held": held and {**held, "until": _time(held["until"])},
+    }
+
+
+def _as_text(status: Status, fresh: bool, now: float) -> list[str]:
+    ago = (
+        "never succeeded"
+        if status.success is None
+        else f"last success {_when(status.success, now)}"
+    )
+    lines = [f"{status.name}: {ago}" + ("" if fresh else ": TOO OLD")]
+    if status.watermark is not None:
+        at = instant(status.watermark)
+        lines.append(f"watermark {status.watermark if at is None else _when(at, now)}")
+    if status.chain:
+        newest, reached = status.chain["newest"], status.chain["reached"]
+        begun = f", begun at {_when(newest, now)}" if newest is not None else ""
+        back = f", come back to {_when(reached, now)}" if reached is not None else ""
+        lines.append(f"open chain: {status.chain['events']} events{begun}{back}")
+    if status.held:
+        lines.append(f"held until {_when(status.held['until'], now)}: {status.held['reason']}")
+    return lines
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def _age(at: float | None, now: float) -> int | None:
+    return None if at is None else round(now - at)
+
+
+def _when(at: float, now: float) -> str:
+    """`2018-03-16T15:32:23Z (2 h ago)`"""
+    secs = abs(now - at)
+    size, unit = next(each for each in _UNITS if secs >= each[0] * 2 or each[0] == 1)
+    length = f"{secs / size:.0f} {unit}"
+    return f"{rfc3339(int(at))} ({length + ' ago' if at <= now else 'in ' + length})"
+
+
+_LAST = 253402300799  # 9999-12-31T23:59:59Z, the last second RFC 3339 can write
+_UNITS = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))
