@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from helr import log
 from helr.testing import mock_slack
 
 __all__ = ["mock_slack"]
@@ -101,3 +102,11 @@ def helr(tmp_path: Path) -> Helr:
 def new_helr(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Helr]:
     """More than one directory in one test."""
     return lambda: Helr(tmp_path_factory.mktemp("helr"))
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test registers as a secret is not blotted out of another's texts."""
+    monkeypatch.setattr(log, "_secrets", set())
+    monkeypatch.setattr(log, "_forms", set())
+    monkeypatch.setattr(log, "_pattern", None)
