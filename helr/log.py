@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote, quote_plus
 
 TRACE = 5
@@ -93,7 +93,13 @@ def _escaped(value: str) -> set[str]:
     }
 
 
-class Log(logging.LoggerAdapter[logging.Logger]):
+if TYPE_CHECKING:
+    Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    Adapter = logging.LoggerAdapter  # not subscriptable before Python 3.11
+
+
+class Log(Adapter):
     """Log lines that carry a label; `fields={…}` adds members to a JSON line."""
 
     def process(

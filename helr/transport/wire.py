@@ -32,28 +32,25 @@ from helr.transport.faults import explain, is_disconnect
 class Reply:
     """An answer whose headers are here and whose body is still coming."""
 
-    def __init__(self, raw: requests.Response, fault: partial[PollError]) -> None:
-        self.status: int = raw.status_code
-        self.headers: Mapping[str, str] = raw.headers
-        self.url: str = str(raw.url)
-        self._raw = raw.raw
+    def __init__(self, response: requests.Response, fault: partial[PollError]) -> None:
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.url: str = str(response.url)
+        self._response = response
         self._fault = fault
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes as they were sent (still compressed); empty at the end."""
         try:
-            data: bytes = self._raw.read(size, decode_content=False)
+            data: bytes = self._response.raw.read(size, decode_content=False)
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             self.close()
             raise self._fault(error) from error
-        if not data:
-            self._raw.release_conn()
         return data
 
     def close(self) -> None:
         """Drop the connection: what is left of the body is not wanted."""
-        self._raw.close()
-        self._raw.release_conn()
+        self._response.close()
 
 
 class Wire:
@@ -134,6 +131,11 @@ class _Adapter(requests.adapters.HTTPAdapter):
     ) -> None:
         super().init_poolmanager(connections, maxsize, block, **kwargs, **self._extra)
         self.poolmanager.pool_classes_by_scheme = self._classes
+
+    def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
+        """Some versions of requests would put a context of their own in the place of ours."""
+        host, pool = super().build_connection_pool_key_attributes(*args, **kwargs)
+        return host, pool | self._extra
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs, **self._extra)
