@@ -11,7 +11,6 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -53,8 +52,7 @@ class BadPageError(PollError):
     """A successful response that is no page of events."""
 
 
-@dataclass(slots=True)
-class Page:
+class Page(msgspec.Struct):
     """One page. `raws` are bytes-like; `fields[path]` has one value (or None) per event.
 
     `cursor`: the next page's, None on the last. `received`: Unix seconds. `size`: bytes.

@@ -4,7 +4,7 @@ written, delivered and only then checkpointed. The only place that knows this or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from helr.clock import Clock
 from helr.config.model import Source
@@ -19,8 +19,7 @@ from helr.transport import Transport
 from helr.transport.model import Request
 
 
-@dataclass(slots=True)
-class Summary:
+class Summary(msgspec.Struct):
     """What one poll did. `more`: the chain goes on in the next poll.
 
     `reached`: the time of the last event so far, which tells how far back it has come.

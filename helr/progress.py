@@ -6,13 +6,14 @@ the page. Nothing here changes before `adopt` is told that the page was delivere
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
+
+import msgspec
 
 from helr import dedupe, watermark
 from helr.config.model import Source
+from helr.errors import StateError
 from helr.log import for_source
 from helr.page import Page
 from helr.pagination import Chain, Paginator, Position, next_request, start_of
@@ -23,8 +24,7 @@ from helr.transport.model import Request
 _STUCK = 2  # resets in a row without a finished chain that are worth a warning
 
 
-@dataclass(slots=True)
-class Fresh:
+class Fresh(msgspec.Struct):
     """What a page holds that was not delivered before.
 
     `keep`: indexes of those events, None for all. `keys`: their ids, empty without dedupe.
@@ -35,8 +35,7 @@ class Fresh:
     times: watermark.Times | None
 
 
-@dataclass(slots=True)
-class Move:
+class Move(msgspec.Struct):
     """A page's effect: the position after it and the checkpoint that records it."""
 
     position: Position
@@ -62,11 +61,21 @@ class Progress:
         self.position = Position(
             values.get(self._incremental.state_key) if self._incremental else None,
             values.get(paginator.state_key) if paginator.cursor_path else None,
-            Chain(**json.loads(chain)) if chain else None,
+            self._chain(chain) if chain else None,
         )
         self.resets = int(values.get("resets", "0"))
         self.edge = watermark.Edge({mark: at for kind, mark, at in stored.marks if kind == "edge"})
         self.cursors = {mark for kind, mark, _ in stored.marks if kind == "cursor"}
+
+    def _chain(self, text: str) -> Chain:
+        try:
+            return msgspec.json.decode(text, type=Chain)
+        except msgspec.MsgspecError:
+            name = self.source.name
+            raise StateError(
+                f"{name}: the chain in the state is not as helr writes it: "
+                f"`helr state reset {name}` starts afresh"
+            ) from None
 
     @property
     def paths(self) -> list[str]:
@@ -124,7 +133,9 @@ class Progress:
 
     def after(self, request: Request, page: Page, fresh: Fresh) -> Move:
         """What the page changes once it is delivered."""
-        chain = replace(self.position.chain or Chain(start_of(self.source, request)))
+        chain = msgspec.structs.replace(
+            self.position.chain or Chain(start_of(self.source, request))
+        )
         chain.events += len(page.raws)
         times = fresh.times
         if times and times.after(chain.greatest):
@@ -155,7 +166,7 @@ class Progress:
             else:
                 checkpoint.marks.append(("cursor", _short(position.cursor), 0))
         if position.chain != before.chain:
-            changes["chain"] = json.dumps(asdict(position.chain)) if position.chain else None
+            changes["chain"] = _as_text(position.chain)
         if self._incremental and position.watermark != before.watermark:
             changes[self._incremental.state_key] = position.watermark
         if self.resets and position.cursor is None:
@@ -234,6 +245,10 @@ def _later(mark: str | None, chain: Chain) -> str | None:
     if chain.greatest is None or (before is not None and before >= chain.greatest):
         return mark
     return chain.spelled
+
+
+def _as_text(chain: Chain | None) -> str | None:
+    return msgspec.json.encode(chain).decode() if chain else None
 
 
 def _short(cursor: str) -> bytes:

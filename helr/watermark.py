@@ -8,9 +8,10 @@ by the digest of their bytes, whether or not ids are deduplicated, and dropped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
+
+import msgspec
 
 from helr.log import Log
 from helr.times import instant, rfc3339, spell
@@ -25,11 +26,10 @@ def digest(raw: Any) -> bytes:
     return blake2b(raw, digest_size=16).digest()
 
 
-@dataclass(slots=True)
-class Edge:
+class Edge(msgspec.Struct):
     """Delivered events whose time is at the watermark, at the greatest of the chain, or later."""
 
-    marks: dict[bytes, float] = field(default_factory=dict)
+    marks: dict[bytes, float] = {}
 
     def repeats(self, raws: Sequence[Any], times: Sequence[float | None]) -> set[int]:
         """Indexes of events that were delivered before."""
@@ -61,8 +61,7 @@ class Edge:
         self.marks = {m: at for m, at in self.marks.items() if at >= edge or at == but}
 
 
-@dataclass(slots=True)
-class Times:
+class Times(msgspec.Struct):
     """What one page's event times say: an instant per event, and the greatest's own spelling."""
 
     instants: list[float | None]

@@ -5,14 +5,14 @@ line that was written is never asked for again and one that was not always is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from helr.state import Checkpoint
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """A page's lines of one source, and what to record once they are delivered.
 
     A line that is left out for its length is empty: its id is recorded all the same.

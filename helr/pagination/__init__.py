@@ -7,17 +7,17 @@ polls and processes. `Position` is where a source stands in it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
 
 from helr.config.model import Pagination, Source
 from helr.times import earlier
 from helr.transport.model import Request
 
 
-@dataclass(slots=True)
-class Chain:
+class Chain(msgspec.Struct):
     """`start`: the incremental parameter that the first request carried, as spelled.
 
     `greatest`, `spelled`: the greatest event time so far (not in the future): instant and text.
@@ -31,8 +31,7 @@ class Chain:
     reached: float | None = None
 
 
-@dataclass(slots=True)
-class Position:
+class Position(msgspec.Struct):
     """Where a source stands: the watermark, and the cursor and chain of an unfinished chain."""
 
     watermark: str | None = None

@@ -9,8 +9,9 @@ the last commit; a failed commit changes nothing and says why (StateError). Keys
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from helr.config.model import State
 from helr.errors import StateError
@@ -19,8 +20,7 @@ from helr.log import for_source
 RESERVED = frozenset({"cursor", "next_url", "chain", "resets", "hold", "breaker", "success"})
 
 
-@dataclass(slots=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct):
     """One change of a source's state. `lines`: how many delivered lines it stands for.
 
     `values`: keys to set, or to remove (None). `ids`: delivered ids, appended, the oldest beyond
@@ -29,23 +29,21 @@ class Checkpoint:
     """
 
     lines: int = 0
-    values: dict[str, str | None] = field(default_factory=dict)
-    ids: list[str] = field(default_factory=list)
+    values: dict[str, str | None] = {}
+    ids: list[str] = []
     capacity: int = 0
-    marks: list[tuple[str, bytes, float]] = field(default_factory=list)
-    forget: list[tuple[str, float | None, float | None]] = field(default_factory=list)
+    marks: list[tuple[str, bytes, float]] = []
+    forget: list[tuple[str, float | None, float | None]] = []
 
 
-@dataclass(slots=True)
-class Stored:
+class Stored(msgspec.Struct):
     """What a backend holds of one source. `marks`: (kind, mark, at)."""
 
-    values: dict[str, str] = field(default_factory=dict)
-    marks: list[tuple[str, bytes, float]] = field(default_factory=list)
+    values: dict[str, str] = {}
+    marks: list[tuple[str, bytes, float]] = []
 
 
-@dataclass(slots=True)
-class Step:
+class Step(msgspec.Struct):
     """Lines about to be appended to a regular file, and where: see helr/output/file.py."""
 
     path: str
