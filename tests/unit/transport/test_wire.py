@@ -225,8 +225,14 @@ def close_after_each(server: Server, connection: socket.socket) -> None:
     connection.sendall(answer())
 
 
-def test_a_connection_is_used_again() -> None:
-    with serving(always(answer())) as server:
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "data", [answer(), answer(b""), CHUNKED], ids=["plain", "empty", "chunked"]
+)
+def test_a_connection_is_used_again(data: bytes) -> None:
+    with serving(always(data)) as server:
         transport = once(server.url)
         for _ in range(3):
             get(transport, server.url)
