@@ -37,7 +37,8 @@ def load(
     problems += loading.look_around(problems, secrets=not replay, state=writes and not replay)
     if problems:
         raise ConfigError(problems)
-    checked.remember(*loading.mark)
+    if writes and not replay:
+        checked.remember(*loading.mark)
     return loading.config()
 
 

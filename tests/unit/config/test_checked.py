@@ -118,3 +118,11 @@ def test_the_second_time_imports_no_jsonschema(loaded: Load, tmp_path: Path) -> 
         cwd=tmp_path,
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("options", [{"replay": True}, {"writes": False}])
+def test_who_only_reads_leaves_nothing(
+    loaded: Load, tmp_path: Path, options: dict[str, bool]
+) -> None:
+    loaded(TEXT, **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["helr.yaml"]

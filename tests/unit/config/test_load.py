@@ -262,4 +262,4 @@ class TestEnvironment:
 def test_the_error_is_one_that_means_nothing_was_polled(loaded: Load) -> None:
     with pytest.raises(UnusableError) as caught:
         loaded("sources: {}")
-    assert caught.value.status == 2
+    assert caught.value.exit_status == 2

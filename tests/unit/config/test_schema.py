@@ -140,15 +140,25 @@ def test_every_docs_pointer_leads_somewhere() -> None:
 def shown() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every config for helr that the project shows: files, and blocks in Markdown."""
     texts = [("helr init", init.text(1_700_000_000))]
-    for pattern in ("*.yaml", "deploy/**/*.yaml", "docs/**/*.yaml"):
+    for pattern in ("*.yaml", "deploy/**/*.yaml"):
         texts += [(path.name, path.read_text("utf-8")) for path in sorted(ROOT.glob(pattern))]
     for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]):
         blocks = re.findall(r"^```yaml\n(.*?)^```", path.read_text("utf-8"), re.M | re.S)
         texts += [(f"{path.name} block {n}", block) for n, block in enumerate(blocks, 1)]
     for name, text in texts:
-        if "{{" not in text:
+        if re.search(r"^ *(sources|url|[a-z_]*query_params|[a-z_]+_secs):", text, re.MULTILINE):
             for content in yaml.safe_load_all(text):
                 yield name, content
+                for inner in _config_map(content):
+                    yield name, inner
+
+
+def _config_map(content: Any) -> Iterator[Any]:
+    """Configs that stand as text in a Kubernetes manifest."""
+    data = content.get("data") if isinstance(content, dict) else None
+    for key, text in data.items() if isinstance(data, dict) else ():
+        if key.endswith(".yaml"):
+            yield yaml.safe_load(text)
 
 
 def config_in(content: Any) -> dict[str, Any] | None:
