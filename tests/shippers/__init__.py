@@ -1,0 +1,1 @@
+"""The configs we ship, in the real shippers."""

@@ -1,0 +1,211 @@
+"""The configs we ship, made ready for a test: a shape chosen, paths, ports and intervals replaced.
+
+Each config has named blocks ("# Input "run": …", to the next blank line), one active of a kind.
+A line that a test replaces must be there, so that a config that changes cannot go untested.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT
+
+BLOCK = re.compile(r'^\s*# (Input|Source|Output|Sink|Destination) "(\w+)"', re.M)
+COMMENTED = re.compile(r"^(\s*)#(?! \S)", re.M)
+
+Changes = Iterable[tuple[str, str]]
+
+
+def chosen(text: str, source: str, sink: str) -> str:
+    """The config with these blocks active and the others gone."""
+    wanted = {"Input": source, "Source": source, "Output": sink, "Sink": sink, "Destination": sink}
+    parts, found = [], set()
+    for part in re.split(r"\n(?=\s*\n)", text):
+        block = BLOCK.search(part)
+        if block is None:
+            parts.append(part)
+            continue
+        head, body = part[: block.start()], part[block.start() :]
+        active = wanted[block[1]] == block[2]
+        parts.append(head + (COMMENTED.sub(r"\1", body) if active else ""))
+        if active:
+            found.add(block[2])
+    assert found == {source, sink}
+    return "\n".join(parts)
+
+
+def changed(text: str, changes: Changes) -> str:
+    for old, new in changes:
+        assert old in text, f"the config no longer says {old!r}"
+        text = text.replace(old, new)
+    return text
+
+
+@dataclass(frozen=True)
+class Record:
+    """What arrived: helr's line, and the time that the shipper took for the record's (Unix)."""
+
+    time: float
+    line: dict[str, Any]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        event: dict[str, Any] = self.line["event"]
+        return event
+
+    @property
+    def id(self) -> str:
+        return str(self.event["id"])
+
+
+class Shipper:
+    """One of the three: its program, its config, how to read what it wrote."""
+
+    name = ""
+    variable = ""
+    package = ""
+    config = ""
+    output = ""
+    network = "http"  # the sink that can be down
+    # Waits and ports: made short, or the test's own.
+    intervals: dict[str, tuple[tuple[str, str], ...]] = {}
+    port: tuple[str, str] = ("", "")
+
+    def program(self) -> str | None:
+        return os.environ.get(self.variable) or shutil.which(self.name, path=_path())
+
+    def missing(self) -> str:
+        return f"{self.name} is not here: put it on the PATH or name it in {self.variable}"
+
+    def write(self, home: Path, source: str, sink: str, port: int, changes: Changes) -> None:
+        """Write the config into `home`, from which the shipper will be started."""
+        text = chosen((ROOT / self.config).read_text(encoding="utf-8"), source, sink)
+        text = changed(text, self.intervals[source])
+        if sink == self.network:
+            text = changed(text, [(self.port[0], self.port[1].format(port))])
+        (home / self.config).write_text(changed(text, changes), encoding="utf-8")
+        (home / ".mock").mkdir(exist_ok=True)
+
+    def command(self, home: Path) -> list[str]:
+        raise NotImplementedError
+
+    def record(self, line: bytes) -> Record:
+        """A line of the file or of the network sink."""
+        raise NotImplementedError
+
+
+def loads(text: bytes | str) -> Any:
+    """JSON, with a whole number that no shipper can hold as a float, which most make of it."""
+    return json.loads(text, parse_int=lambda digits: (int if len(digits) < 19 else float)(digits))
+
+
+def _whole(text: bytes, key: str) -> dict[str, Any]:
+    """A record; helr's line is inside of `key` where the shipper could not parse it."""
+    value: dict[str, Any] = loads(text)
+    return value if "event" in value else value | loads(value[key])
+
+
+def _path() -> str:
+    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/opt/fluent-bit/bin"])
+
+
+def _instant(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+_RETRIES = ("scheduler.cap     60", "scheduler.cap     1\n    scheduler.base    1")
+
+
+class FluentBit(Shipper):
+    name = "fluent-bit"
+    variable = "FLUENT_BIT"
+    config = "fluent-bit.conf"
+    output = ".mock/fluent-bit.out"
+    intervals = {
+        "run": (("Interval_Sec      2", "Interval_Sec      1"), _RETRIES),
+        "once": (("Interval_Sec      60", "Interval_Sec      1"), _RETRIES),
+        "file": (("Refresh_Interval  5", "Refresh_Interval  1"), _RETRIES),
+    }
+    port = ("9880", "{}")
+
+    def write(self, home: Path, source: str, sink: str, port: int, changes: Changes) -> None:
+        super().write(home, source, sink, port, changes)
+        (home / "deploy").mkdir(exist_ok=True)
+        shutil.copy(ROOT / "deploy/fluent-bit-parsers.conf", home / "deploy")
+
+    def command(self, home: Path) -> list[str]:
+        return [str(self.program()), "-q", "-c", self.config]
+
+    def record(self, line: bytes) -> Record:
+        if line.startswith(b"helr: ["):
+            time, _, rest = line.removeprefix(b"helr: [").partition(b", ")
+            return Record(float(time), _whole(rest[:-1], "line"))
+        value = _whole(line, "line")
+        return Record(_instant(value["time"]), value)
+
+
+class Vector(Shipper):
+    name = "vector"
+    variable = "VECTOR"
+    config = "vector.yaml"
+    output = ".mock/vector.ndjson"
+    intervals = {
+        "run": (("respawn_interval_secs: 5", "respawn_interval_secs: 1"),),
+        "once": (("exec_interval_secs: 300", "exec_interval_secs: 8"),),
+        "file": (),
+    }
+    port = ("9880", "{}")
+
+    def command(self, home: Path) -> list[str]:
+        return [str(self.program()), "--quiet", "--config", self.config]
+
+    def record(self, line: bytes) -> Record:
+        value = _whole(line, "message")
+        return Record(_instant(value["timestamp"]), value)
+
+
+class SyslogNg(Shipper):
+    name = "syslog-ng"
+    variable = "SYSLOG_NG"
+    config = "syslog-ng.conf"
+    output = ".mock/syslog-ng.out"
+    network = "network"
+    intervals = {
+        "run": (("exec sleep 5", "exec sleep 1"),),
+        "once": (("exec sleep 60", "exec sleep 1"),),
+        "file": (),
+    }
+    port = ("port(9880)", "port({})")
+
+    def missing(self) -> str:
+        return "syslog-ng is not here: apt-get install syslog-ng-core (or name it in SYSLOG_NG)"
+
+    def write(self, home: Path, source: str, sink: str, port: int, changes: Changes) -> None:
+        soon = [("time-reopen(10)", "time-reopen(1)")] if sink == self.network else []
+        super().write(home, source, sink, port, [*soon, *changes])
+
+    def command(self, home: Path) -> list[str]:
+        data = home / ".mock"
+        return [
+            str(self.program()),
+            *("-F", "--no-caps", "-f", str(home / self.config)),
+            *("-R", str(data / "syslog-ng.persist"), "-c", str(data / "syslog-ng.ctl")),
+            *("-p", str(data / "syslog-ng.pid")),
+        ]
+
+    def record(self, line: bytes) -> Record:
+        time, _, rest = line.partition(b" ")
+        return Record(_instant(time.decode()), loads(rest))
+
+
+SHIPPERS: dict[str, Shipper] = {
+    shipper.name: shipper for shipper in (FluentBit(), Vector(), SyslogNg())
+}

@@ -1,0 +1,51 @@
+"""helr, the shipper, or both are stopped and killed at random moments while events come in.
+
+Every event arrives; a repeat is one that had been read less than `settle_secs` before. LONG=1 in
+the environment goes on for longer, SEED=n takes another order.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.shippers.rig import SETTLE, Feed, Outcome, Rig, long_line, plan
+from tests.shippers.shipped import SHIPPERS
+
+ROUNDS = 10 if os.environ.get("LONG") else 1
+SEED = int(os.environ.get("SEED") or 1)
+
+
+def interrupted(shipper: str, source: str, home: Path) -> Outcome:
+    with Rig(SHIPPERS[shipper], home, source=source, sink=SHIPPERS[shipper].network) as rig:
+        now = int(time.time())
+        rig.mock.add_events(events=[long_line(number, 100_000, now) for number in range(5)])
+        rig.start()
+        before = set(rig.mock.ids())
+        rig.wait(lambda: before <= rig.delivered(), 30, "the first delivery")
+        time.sleep(SETTLE + 1)  # what came so far is settled, and must not come again
+        with Feed(rig.mock):
+            for who, number, after in plan(SEED, ("helr", "shipper", "both"), ROUNDS):
+                time.sleep(after)
+                rig.interrupt(who, number)
+        return rig.outcome()
+
+
+SCENARIOS = {
+    f"{shipper} {source}": partial(interrupted, shipper, source)
+    for source in ("run", "once", "file")
+    for shipper in SHIPPERS
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_stops_and_kills_lose_nothing(result: Outcome, name: str) -> None:
+    print(f"{name}: {result}")
+    assert (result.lost, result.unparsed, result.unexplained) == (0, 0, 0), str(result)
+    if name in ("fluent-bit file", "syslog-ng file"):
+        assert result.repeated == 0, str(result)
