@@ -264,28 +264,40 @@ def _dispatch(args: argparse.Namespace) -> int:
         from helr.output import rotate
 
         rotation = rotate.parse(args.output_rotate, args.output_keep)
+    live = None
+    if args.once and not args.quiet and sys.stderr is not None and sys.stderr.isatty():
+        from helr import liveline
+
+        live = liveline.begin(sys.stderr, args.output)
     return run.run(
-        _load(args, args.source, replay=args.replay_dir is not None),
+        _load(args, args.source, replay=args.replay_dir is not None, stream=live),
         args.source,
         once=args.once,
         output_path=args.output,
         rotation=rotation,
         record_dir=args.record_dir,
         replay_dir=args.replay_dir,
+        live=live,
     )
 
 
-def _load(args: argparse.Namespace, sources: Sequence[str] = (), *, replay: bool = False) -> Any:
+def _load(
+    args: argparse.Namespace,
+    sources: Sequence[str] = (),
+    *,
+    replay: bool = False,
+    stream: Any = None,
+) -> Any:
     """The config, with the log set up as it and the command line say.
 
-    `replay`: what the command does needs no secrets.
+    `replay`: what the command does needs no secrets. `stream`: the log's, else standard error.
     """
     from helr import log
     from helr.config import load
 
     config = load(args.config, sources=sources, replay=replay)
     level = "debug" if args.verbose else "warn" if args.quiet else config.globals.log_level
-    log.setup(level, config.globals.log_format)
+    log.setup(level, config.globals.log_format, stream=stream)
     for notice in config.notices:
         log.for_source("").info("%s", notice)
     return config

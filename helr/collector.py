@@ -65,6 +65,10 @@ class Collector:
         transport = self._connect(source, clock=self._clock, notes=notes, slots=slots)
         return Poller(source, transport, self._output, store, transport.clock)
 
+    def summaries(self) -> list[Summary]:
+        """What the poll under way of each source has done so far."""
+        return [poller.summary for poller in self._pollers]
+
     def stop(self, signal: int) -> None:
         """Ask for a stop. Safe in a signal handler: it takes no lock."""
         self._events.put(signal)

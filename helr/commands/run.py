@@ -24,6 +24,7 @@ from helr.state.lock import hold_source
 from helr.transport import Transport
 
 if TYPE_CHECKING:
+    from helr.liveline import LiveLine
     from helr.output.rotate import Rotation
     from helr.recording.record import Recorder
     from helr.recording.replay import Replay
@@ -42,6 +43,7 @@ def run(
     rotation: Rotation | None = None,
     record_dir: str | None = None,
     replay_dir: str | None = None,
+    live: LiveLine | None = None,
 ) -> int:
     """Poll the named sources (all, when none is named); the exit status.
 
@@ -50,7 +52,7 @@ def run(
     """
     if output_path is None:
         _check_stdout()
-    clock = Clock()
+    clock = Clock() if live is None else live.clock
     stopping = _Stopping()
     sources = [config.sources[name] for name in dict.fromkeys(names or config.sources)]
     tape = _tape(sources, record_dir, replay_dir, once=once, every=not names)
@@ -70,7 +72,13 @@ def run(
     except StateError as error:
         raise UnusableError(str(error)) from None
     stopping.collector = collector
-    status = collector.run(once=once)
+    if live is not None:
+        live.start(collector.summaries)
+    try:
+        status = collector.run(once=once)
+    finally:
+        if live is not None:
+            live.stop()
     if clock.stopping:
         os._exit(status)  # threads may still be at work; none of them is waited for
     status |= tape.finish()
