@@ -10,13 +10,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench import peers, plot, table, works
+from bench import peers, plot, readme, table, works
 from bench.measure import BenchError, Sample, floor_kib, load, save
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-README = HERE / "README.md"
-START, END = "<!-- figures: written by `make bench BENCH_ARGS=--publish` -->\n", "<!-- end -->\n"
 GROUPS = {
     "backfill": works.backfill,
     "idle": works.idle,
@@ -30,19 +28,17 @@ QUICK = works.Plan(events=200_000, rounds=1, polls=5, quick=True)
 
 def main() -> int:
     args = parse()
-    try:
-        if args.show:
-            about, samples = load(args.show)
-        else:
-            about, samples = machine(), measure(args)
-            about["floor_kib"] = floor_kib()
-            save(samples, RESULTS / time.strftime("%Y%m%d-%H%M%S.json"), **about)
-            save(samples, RESULTS / "latest.json", **about)
-    except BenchError as error:
+    errors: list[str] = []
+    if args.show:
+        about, samples = load(args.show)
+    else:
+        about, samples = machine(), measure(args, errors)
+        about["floor_kib"] = floor_kib()
+        save(samples, RESULTS / time.strftime("%Y%m%d-%H%M%S.json"), **about)
+    report(about, samples, args.publish and not errors)
+    for error in errors:
         print(f"bench: {error}", file=sys.stderr)
-        return 1
-    report(about, samples, args.publish)
-    return 0
+    return 1 if errors else 0
 
 
 def parse() -> argparse.Namespace:
@@ -57,7 +53,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(args: argparse.Namespace) -> list[Sample]:
+def measure(args: argparse.Namespace, errors: list[str]) -> list[Sample]:
+    """Every sample of the work asked for. Work that fails ends there; the others go on."""
     usual = QUICK if args.quick else FULL
     plan = replace(usual, events=args.events or usual.events, rounds=args.rounds or usual.rounds)
     for line in peers.missing():
@@ -69,10 +66,13 @@ def measure(args: argparse.Namespace) -> list[Sample]:
     for name, group in GROUPS.items():
         if not (name in args.only if args.only else usual.wants(name)):
             continue
-        for sample in group(plan):
-            samples.append(sample)
-            cpu = f"{1000 * sample.cpu / sample.polls:.1f} ms CPU"
-            print(f"  {sample.work}: {sample.who}: {cpu}", file=sys.stderr)
+        try:
+            for sample in group(plan):
+                samples.append(sample)
+                cpu = f"{1000 * sample.cpu / sample.polls:.1f} ms CPU"
+                print(f"  {sample.work}: {sample.who}: {cpu}", file=sys.stderr)
+        except BenchError as error:
+            errors.append(str(error))
     return samples
 
 
@@ -87,8 +87,7 @@ def report(about: dict[str, object], samples: list[Sample], publish: bool) -> No
     if picture:
         (RESULTS / "plot.svg").write_text(picture)
     if publish:
-        before, rest = README.read_text().split(START)
-        README.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
+        readme.publish("figures", text)
         if picture:
             (HERE / "plot.svg").write_text(picture)
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import mock, peers, table
+from bench import mock, peers, readme, table
 from bench.measure import BenchError, Command, run
 
 # Stage: what is timed. A class is named when it is called.
@@ -128,15 +128,19 @@ def text(events: int) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.stages", description=__doc__)
     parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--publish", action="store_true", help="write into bench/README.md")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         return child(*args.child)
     try:
-        print(text(args.events))
+        found = text(args.events)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    print(found)
+    if args.publish:
+        readme.publish("stages", found)
     return 0
 
 
