@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from helr.config.model import Source
 from helr.log import redact, secret
@@ -58,7 +58,8 @@ def secrets_of(source: Source) -> list[str]:
     found = []
     try:
         parts = urlsplit(source.url)
-        found += [v for v in (parts.username, parts.password) if v]
+        for value in (parts.username or "", parts.password or ""):
+            found += [value, unquote(value)]
         pairs = parse_qsl(parts.query)
     except ValueError:
         pairs = []

@@ -117,6 +117,11 @@ def test_a_chain_over_several_polls_replays_each_from_where_it_began(tmp_path: P
     assert b"".join(lines for _, lines in runs).count(b"\n") > 25
 
 
+def test_the_newest_second_s_events_are_remembered_without_dedupe(tmp_path: Path) -> None:
+    runs = check(tmp_path, (), polls=2, dedupe=None)
+    assert [lines.count(b"\n") for _, lines in runs] == [25, 3]
+
+
 def test_a_time_limit_for_the_poll_ends_the_replay_where_it_ended_the_run(tmp_path: Path) -> None:
     limit = {"timeouts": {"poll_tick_secs": 0.4}}
     ((_, lines),) = check(tmp_path, (), latency_ms=150, query_params={"limit": 5}, resilience=limit)
