@@ -59,9 +59,9 @@ def measure(args: argparse.Namespace, errors: list[str]) -> list[Sample]:
     plan = replace(usual, events=args.events or usual.events, rounds=args.rounds or usual.rounds)
     for line in peers.missing():
         print(f"bench: {line}", file=sys.stderr)
-    load = os.getloadavg()[0]
-    if load > 0.5:
-        print(f"bench: the machine is busy (load {load:.1f}): do not trust wall", file=sys.stderr)
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        print(f"bench: the machine is busy (load {busy:.1f}): do not trust wall", file=sys.stderr)
     samples: list[Sample] = []
     for name, group in GROUPS.items():
         if not (name in args.only if args.only else usual.wants(name)):
