@@ -35,7 +35,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _number(text: str) -> int | float:
-    """One too long for Python's int (4,300 digits) becomes a float; its text is what is delivered."""
+    """Beyond Python's 4,300 digits a float; what is delivered is the number's text."""
     try:
         return int(text)
     except ValueError:

@@ -1,0 +1,335 @@
+"""The fault matrix: every fault of the mock, on the first page and in the middle of a chain.
+
+docs/errors.yaml says what helr writes and with which status it ends; `OUTCOMES` below says in
+numbers what is delivered and kept. Each case begins with a watermark in its state and meets the
+fault in a run of its own, side by side with others; then one run polls them all without faults.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from helr.state.sqlite import SqliteStore
+from mock_server import MockSlack
+from mock_server.faults import FAULTS
+from tests.conftest import Helr, slack_source
+from tests.errors_table import entries, level_and_text, pattern
+
+NAME = "slack-audit"
+STATE = "helr-state.db"
+EVENTS, LIMIT = 7, 2  # four pages
+TRIES = 2
+WORKERS = 6
+BASE_TIME = 1_760_000_000
+RETRY_AFTER = 100  # seconds, more than max_backoff_secs
+YEAR_2099 = 4_000_000_000
+# On a connection that was used before, these are taken for its end: asked again without a word.
+POOLED = ("reset", "close")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves behind. `pages`: delivered, of a fault on the first or a later page."""
+
+    pages: tuple[int, int] | None  # None: all
+    tries: int = 1
+    failures: int = 0  # that the breaker counts
+    held: bool = False
+    resets: int = 0
+    passes: bool = False  # whether helr tries again, so that a fault that strikes once is not seen
+
+
+OUTCOMES = {
+    "failed": Outcome((0, 1)),
+    "skipped": Outcome((0, 1)),
+    "retried": Outcome((0, 1), tries=TRIES, passes=True),
+    "counted": Outcome((0, 1), tries=TRIES, failures=TRIES, passes=True),
+    "held": Outcome((0, 1), held=True),
+    "reset": Outcome((0, 1), resets=1),
+    "looped": Outcome((2, 2)),
+    "delivered": Outcome(None),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One fault at one place: "first", "middle", or "passing" (once, in the middle)."""
+
+    entry: dict[str, Any]
+    fault: str
+    place: str
+
+    @property
+    def outcome(self) -> Outcome:
+        return OUTCOMES["delivered" if self.place == "passing" else self.entry["outcome"]]
+
+    @property
+    def order(self) -> str:
+        at = 1 if self.place == "first" else 2
+        once = self.entry["outcome"] == "delivered" or self.place == "passing"
+        return f"{self.fault}@{at}" if once else f"{self.fault}@{at}+"
+
+    def __str__(self) -> str:
+        words = [v for v in self.entry.get("config", {}).values() if isinstance(v, str)]
+        return "-".join([self.fault, *words, self.place])
+
+
+def cases() -> list[Case]:
+    found = []
+    for entry in entries("faults"):
+        places = list(entry.get("at", ["first", "middle"]))
+        if OUTCOMES[entry["outcome"]].passes:
+            places.append("passing")
+        found += [Case(entry, fault, place) for fault in entry["faults"] for place in places]
+    return found
+
+
+@dataclass
+class Met:
+    """A case whose fault was met: what it left behind."""
+
+    case: Case
+    helr: Helr
+    mock: MockSlack
+    start: str
+    events: list[bytes]
+
+
+class Matrix:
+    """All cases of this session, side by side: first the faults, then one good run for all."""
+
+    def __init__(self, chosen: list[Case], base: Path) -> None:
+        FAULTS["gzip-bomb"].reply(None)  # type: ignore[arg-type]  # packs its gigabyte only once
+        chosen.sort(key=lambda case: "resilience" not in case.entry.get("config", {}))
+        self._base = base
+        self._pool = ThreadPoolExecutor(WORKERS)
+        self.mocks = {str(case): MockSlack(events=EVENTS, base_time=BASE_TIME) for case in chosen}
+        self.met = {
+            str(case): self._pool.submit(meet, case, base / str(case), self.mocks[str(case)])
+            for case in chosen
+        }
+        self._good: tuple[subprocess.CompletedProcess[str], Helr] | None = None
+
+    def good(self) -> tuple[subprocess.CompletedProcess[str], Helr]:
+        """One run over the states of all cases, each a source of its own, without faults."""
+        if self._good is None:
+            helr = Helr(self._base / "good")
+            helr.cwd.mkdir()
+            done = {name: future.result() for name, future in self.met.items() if whole(future)}
+            store = SqliteStore(str(helr.cwd / STATE))
+            for name, met in done.items():
+                met.mock.clear_faults()
+                move_state(met.helr, store, name)
+            store.close()
+            helr.config(sources={name: source(met.mock, {}) for name, met in done.items()})
+            self._good = helr.run("run", "--once"), helr
+        return self._good
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        for mock in self.mocks.values():
+            mock.stop()
+
+
+def whole(future: Future[Met]) -> bool:
+    return future.exception() is None
+
+
+@pytest.fixture(scope="module")
+def matrix(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Matrix]:
+    items = (getattr(item, "callspec", None) for item in request.session.items)
+    asked = (spec.params.get("case") for spec in items if spec)
+    chosen = {str(case): case for case in asked if isinstance(case, Case)}
+    matrix = Matrix(list(chosen.values()), tmp_path_factory.mktemp("faults"))
+    yield matrix
+    matrix.close()
+
+
+def test_every_fault_of_the_mock_is_in_the_table() -> None:
+    assert {case.fault for case in cases()} == set(FAULTS)
+
+
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_fault(matrix: Matrix, case: Case) -> None:
+    """What is promised of the run that meets the fault."""
+    matrix.met[str(case)].result()
+
+
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_later(matrix: Matrix, case: Case) -> None:
+    """A later good run delivers everything else, and nothing twice."""
+    met = matrix.met[str(case)].result()
+    good, helr = matrix.good()
+    assert good.returncode == 0, good.stderr
+    assert "ERROR" not in good.stderr
+    events = met.events + _events(good.stdout, str(case))
+    raws = met.mock.raw_events()
+    assert sorted(raw for raw in events if raw in raws) == sorted(raws), "each once, byte for byte"
+    assert len(events) == EVENTS + extra(case)
+    state = _state(helr, str(case))
+    assert set(state) == {"oldest_ts", "success"}, "no cursor, chain, hold or breaker is left"
+    assert state["oldest_ts"] == _newest(events)
+    asked = [parse_qs(str(request["query"])) for request in met.mock.requests]
+    assert all("oldest" in query for query in asked), "every page of a chain keeps its start"
+
+
+def meet(case: Case, directory: Path, mock: MockSlack) -> Met:
+    """The run that meets the fault; everything that is promised of it is asserted here."""
+    directory.mkdir()
+    helr, outcome = Helr(directory), case.outcome
+    mock.start()
+    mock.settings.retry_after = RETRY_AFTER
+    start = str(json.loads(mock.raw_events()[-1])["date_create"])
+    store = SqliteStore(str(helr.cwd / STATE))
+    store.write_values(NAME, {"oldest_ts": start})
+    store.close()
+    mock.fault(case.order)
+    helr.config(sources={NAME: source(mock, case.entry.get("config", {}))})
+
+    run = helr.run("run", "--once")
+    events = _events(run.stdout, NAME)
+    count = EVENTS + extra(case) if outcome.pages is None else LIMIT * _pages(case)
+    assert run.returncode == (0 if case.place == "passing" else case.entry["exit"]), run.stderr
+    assert len(events) == count, run.stderr
+    check_log(case, mock, run.stderr)
+    check_tries(case, mock)
+    check_state(case, mock, _state(helr, NAME), start, events)
+    if outcome.held:
+        assert helr.run("state", "reset", NAME, "--hold").returncode == 0
+    return Met(case, helr, mock, start, events)
+
+
+def extra(case: Case) -> int:
+    """How many events more than the mock has come with the fault."""
+    return 0 if case.place == "passing" else int(case.entry.get("extra", 0))
+
+
+def move_state(helr: Helr, to: SqliteStore, name: str) -> None:
+    store = SqliteStore(str(helr.cwd / STATE), read_only=True)
+    stored = store.load(NAME)
+    to.replace(name, stored.values, store.ids(NAME), stored.marks)
+    store.close()
+
+
+def source(mock: MockSlack, config: dict[str, Any]) -> dict[str, Any]:
+    """Small pages, short waits, a watermark and ids; and what the entry sets."""
+    resilience: dict[str, Any] = {
+        "retries": {"max_attempts": TRIES, "initial_backoff_secs": 0.01, "max_backoff_secs": 0.05}
+    }
+    resilience |= config.get("resilience", {})
+    return slack_source(
+        mock.url,
+        query_params={"limit": LIMIT},
+        incremental_from={
+            "state_key": "oldest_ts",
+            "event_timestamp_path": "date_create",
+            "param_name": "oldest",
+        },
+        dedupe={"id_path": "id"},
+        max_response_bytes=1_000_000,
+        **{**config, "resilience": resilience},
+    )
+
+
+def _pages(case: Case) -> int:
+    assert case.outcome.pages is not None
+    looped = case.fault == "repeat-cursor"  # seen only when the page is here, and delivered
+    return 2 if looped else case.outcome.pages[case.place != "first"]
+
+
+def check_log(case: Case, mock: MockSlack, log: str) -> None:
+    """The warnings and errors are the line of the table, and no other."""
+    told = [line for line in level_and_text(log) if line.startswith(("WARN", "ERROR"))]
+    text = case.entry.get("line")
+    if case.place == "middle":
+        text = case.entry.get("middle", text)
+    if text is None or case.place == "passing":
+        assert told == []
+        if case.place == "passing" and case.fault not in POOLED:
+            assert re.search(r"INFO .* waiting .* try 2 of 2\b.*: http://", log), "a wait says why"
+        return
+    assert len(told) == 1, log
+    code = case.entry.get("code", {}).get(case.fault, case.fault)
+    elsewhere = mock.logs_url.replace("127.0.0.1", "localhost")
+    expected = pattern(text, url=mock.logs_url, fault=case.fault, code=code, elsewhere=elsewhere)
+    assert re.fullmatch(expected, told[0]), f"{told[0]}\n{text}"
+    assert "xoxp-mock" not in log
+
+
+def check_tries(case: Case, mock: MockSlack) -> None:
+    struck = [request for request in mock.requests if request["fault"]]
+    if case.place == "passing" or case.outcome.pages is None:
+        assert len(struck) == 1
+    elif case.fault not in ("repeat-cursor", *POOLED):
+        assert len(struck) == case.outcome.tries, "asked as often as is promised"
+
+
+def check_state(
+    case: Case,
+    mock: MockSlack,
+    state: dict[str, str],
+    start: str,
+    events: list[bytes],
+) -> None:
+    """Cursor, chain, watermark, hold and breaker after the run."""
+    outcome = case.outcome
+    if outcome.pages is None:
+        assert state["oldest_ts"] == _newest(events)
+        assert set(state) == {"oldest_ts", "success"}
+        return
+    assert state["oldest_ts"] == start, "the watermark waits for the chain's end"
+    in_chain = events and not outcome.resets
+    expected = {"oldest_ts"} | ({"cursor", "chain"} if in_chain else set())
+    expected |= {"hold"} if outcome.held else set()
+    expected |= {"breaker"} if outcome.failures else set()
+    expected |= {"resets"} if outcome.resets else set()
+    assert set(state) == expected
+    if in_chain:
+        chain = json.loads(state["chain"])
+        second = parse_qs(str(mock.requests[1]["query"]))
+        assert state["cursor"] == second["cursor"][0], "the cursor of the first page"
+        assert chain["start"] == start
+        assert chain["greatest"] == json.loads(mock.raw_events()[0])["date_create"]
+        assert chain["events"] == LIMIT
+    if outcome.held:
+        wait = 86_400 if case.fault == "big-retry-after" else RETRY_AFTER
+        assert 0 < json.loads(state["hold"])["until"] - time.time() <= wait + 2
+    if outcome.failures:
+        breaker = json.loads(state["breaker"])
+        assert (breaker["failures"], breaker["until"]) == (outcome.failures, 0)
+    if outcome.resets:
+        assert state["resets"] == "1"
+
+
+def _events(output: str, name: str) -> list[bytes]:
+    """The bytes of a source's events as they stand in the lines."""
+    head, label = '{"endpoint":"/audit/v1/logs","event":', f'}},"source":"{name}","ts":"'
+    lines = output.splitlines(keepends=True)
+    assert all(line.startswith(head) and line.endswith('"}\n') for line in lines)
+    mine = [line for line in lines if label in line]
+    return [line[len(head) : line.rindex(',"meta":{')].encode() for line in mine]
+
+
+def _newest(events: list[bytes]) -> str:
+    times = [int(re.findall(rb'"date_create":(\d+)', event)[0]) for event in events]
+    return str(max(at for at in times if at < YEAR_2099))
+
+
+def _state(helr: Helr, name: str) -> dict[str, str]:
+    store = SqliteStore(str(helr.cwd / STATE), read_only=True)
+    values = store.load(name).values
+    store.close()
+    return values
