@@ -60,11 +60,14 @@ class Seen:
         """Oldest first."""
         return self._order
 
-    def fresh(self, keys: Sequence[str | None]) -> list[int]:
-        """Indexes of the events to deliver: not seen before, nor earlier in the same page."""
+    def fresh(self, keys: Sequence[str | None]) -> list[int] | None:
+        """Indexes of the events to deliver: not seen before, nor earlier in the same page.
+
+        None when that is all of them.
+        """
         seen = self._ids
         if seen.isdisjoint(keys) and None not in keys and len(set(keys)) == len(keys):
-            return list(range(len(keys)))
+            return None
         here: set[str] = set()
         keep = []
         for index, key in enumerate(keys):
@@ -73,7 +76,7 @@ class Seen:
             elif key not in seen and key not in here:
                 here.add(key)
                 keep.append(index)
-        return keep
+        return keep if len(keep) < len(keys) else None
 
     def add(self, keys: Iterable[str | None]) -> None:
         """Remember delivered ids, forgetting the oldest beyond the capacity."""

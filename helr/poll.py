@@ -70,10 +70,8 @@ class Poller:
         summary, deadline = Summary(), self._deadline()
         self.summary = summary
         while True:
-            request = self.progress.request()
             try:
-                page = self.transport.fetch(request, self.decode, deadline=deadline)
-                refused = self._deliver(request, page, summary)
+                refused = self._page(summary, deadline)
             except CursorRefusedError as error:
                 refused = error
             except BadPageError as error:
@@ -103,6 +101,12 @@ class Poller:
             self.log.warning("the state file was deleted: writing it anew")
             self.output.restate(self.source.name, self.progress.everything())
         self._generation = generation
+
+    def _page(self, summary: Summary, deadline: float | None) -> CursorRefusedError | None:
+        """One page, whose memory is free again when this returns; see `_deliver`."""
+        request = self.progress.request()
+        page = self.transport.fetch(request, self.decode, deadline=deadline)
+        return self._deliver(request, page, summary)
 
     def _deliver(self, request: Request, page: Page, summary: Summary) -> CursorRefusedError | None:
         """Deliver and checkpoint a page; an error when its next cursor leads in a circle."""

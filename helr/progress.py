@@ -105,17 +105,16 @@ class Progress:
         if not page.raws:
             return Fresh(None, [], None)
         times = self._times(page)
-        repeats = self.edge.repeats(page.raws, times.instants) if times else set()
-        keep = [index for index in range(len(page.raws)) if index not in repeats]
-        keys: list[str | None] = []
-        if self.source.dedupe and keep:
+        keep, keys = None, list[str | None]()
+        if times and (repeats := self.edge.repeats(page.raws, times.instants)):
+            keep = [index for index in range(len(page.raws)) if index not in repeats]
+        if self.source.dedupe and keep != []:
             keys = dedupe.keys(page.fields[self.source.dedupe.id_path])
-            if repeats:
-                keys = [keys[index] for index in keep]
-            new = self.seen.fresh(keys)
-            if len(new) < len(keep):
-                keep, keys = [keep[index] for index in new], [keys[index] for index in new]
-        return Fresh(None if len(keep) == len(page.raws) else keep, keys, times)
+            keys = keys if keep is None else [keys[index] for index in keep]
+            if (new := self.seen.fresh(keys)) is not None:
+                keep = new if keep is None else [keep[index] for index in new]
+                keys = [keys[index] for index in new]
+        return Fresh(keep, keys, times)
 
     @property
     def seen(self) -> dedupe.Seen:

@@ -19,7 +19,9 @@ import sys
 import termios
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 from helr.clock import Clock
 from helr.errors import OutputGoneError, Stopped
@@ -131,14 +133,12 @@ class Stream:
 
 def blocks(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:
     """Slices [start, end) of lines of these sizes, each of at most `limit` bytes or one line."""
-    start = total = 0
-    for index, size in enumerate(sizes):
-        if total + size > limit and index > start:
-            yield start, index
-            start, total = index, 0
-        total += size
-    if sizes:
-        yield start, len(sizes)
+    ends = list(accumulate(sizes))
+    start = before = 0
+    while start < len(ends):
+        end = max(bisect_right(ends, before + limit, start), start + 1)
+        yield start, end
+        start, before = end, ends[end - 1]
 
 
 class StreamOutput:
