@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """`chunk`: bytes asked for at once; `pause`: seconds between reads; `stalled`: reads nothing."""
+    """`chunk`: bytes asked for at once; `pause`: seconds between two; `stalled`: reads nothing."""
 
     chunk: int = 65536
     pause: float = 0
@@ -69,10 +69,9 @@ class Reader:
 
     def unread(self) -> int:
         """Bytes that stand in the pipe."""
-        try:
-            found = fcntl.ioctl(self.fd, termios.FIONREAD, b"\0\0\0\0")
-        except OSError:
+        if self._thread is None or not self._thread.is_alive():
             return 0
+        found = fcntl.ioctl(self.fd, termios.FIONREAD, b"\0\0\0\0")
         return int(struct.unpack("i", found)[0])
 
     def die(self) -> None:

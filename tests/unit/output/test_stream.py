@@ -1,0 +1,413 @@
+"""Blocks into a pipe, a socket, a terminal: what is delivered, and what is known of it."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import pty
+import socket
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helr.clock import Clock
+from helr.errors import OutputGoneError, StateError, Stopped
+from helr.output import Batch, stream
+from helr.output.stream import Stream, StreamOutput, blocks
+from helr.state import Checkpoint
+from helr.state.memory import MemoryStore
+
+SETPIPE, GETPIPE = 1031, 1032
+
+
+class Pipe:
+    """A pipe whose read end the test holds."""
+
+    def __init__(self, size: int = 65536) -> None:
+        self.read_end, self.write_end = os.pipe()
+        fcntl.fcntl(self.write_end, SETPIPE, size)
+        self.open = {self.read_end, self.write_end}
+
+    def close(self, *ends: int) -> None:
+        for end in ends or tuple(self.open):
+            if end in self.open:
+                self.open.remove(end)
+                os.close(end)
+
+    def read(self, count: int) -> bytes:
+        """Exactly that many bytes."""
+        data = b""
+        while len(data) < count:
+            data += os.read(self.read_end, count - len(data))
+        return data
+
+    def reader(self) -> tuple[threading.Thread, bytearray]:
+        came = bytearray()
+
+        def work() -> None:
+            while data := os.read(self.read_end, 65536):
+                came.extend(data)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        return thread, came
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    made = Pipe()
+    yield made
+    made.close()
+
+
+class Journal(MemoryStore):
+    """State that tells what was committed when, and can be made to refuse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits: list[Checkpoint] = []
+        self.broken = False
+
+    def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
+        if self.broken:
+            raise StateError("the disk is full")
+        self.commits += checkpoints
+        super().commit(source, checkpoints)
+
+    def cursor(self) -> str | None:
+        return self.load("s").values.get("cursor")
+
+
+def until(condition: Callable[[], Any], seconds: float = 5) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.001)
+
+
+def output(
+    fd: int, store: MemoryStore, settle: float = 0, clock: Clock | None = None
+) -> tuple[StreamOutput, list[OutputGoneError]]:
+    gone: list[OutputGoneError] = []
+    clock = clock or Clock()
+    return StreamOutput(Stream(fd, clock), store, clock, settle, gone.append), gone
+
+
+def batch(lines: list[bytes], cursor: str = "c", ids: list[str | None] | None = None) -> Batch:
+    return Batch("s", lines, ids or [], Checkpoint(values={"cursor": cursor}, capacity=1000))
+
+
+def background(work: Callable[[], None]) -> tuple[threading.Thread, list[BaseException]]:
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - looked at by the test
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, errors
+
+
+@given(st.lists(st.integers(0, 50)), st.integers(1, 60))
+def test_blocks_hold_every_line_once_and_no_more_than_the_limit(
+    sizes: list[int], limit: int
+) -> None:
+    slices = list(blocks(sizes, limit))
+    assert [i for start, end in slices for i in range(start, end)] == list(range(len(sizes)))
+    for start, end in slices:
+        assert end > start
+        assert sum(sizes[start:end]) <= limit or end == start + 1
+
+
+def test_a_block_is_no_larger_than_the_pipe_nor_than_64_kib(pipe: Pipe) -> None:
+    assert Stream(pipe.write_end, Clock()).block_size == 65536
+    fcntl.fcntl(pipe.write_end, SETPIPE, 4096)
+    assert Stream(pipe.write_end, Clock()).block_size == 4096
+    fcntl.fcntl(pipe.write_end, SETPIPE, 1 << 20)
+    assert Stream(pipe.write_end, Clock()).block_size == 65536
+
+
+def test_nothing_is_recorded_before_the_block_is_read(pipe: Pipe) -> None:
+    store = Journal()
+    out, _ = output(pipe.write_end, store)
+    thread, _ = background(lambda: out.deliver(batch([b"one\n", b"two\n"])))
+    until(lambda: out.again() == 2)
+    time.sleep(0.05)
+    assert store.commits == []
+    assert pipe.read(4) == b"one\n"
+    time.sleep(0.05)
+    assert store.commits == []  # half a block is no block
+    assert pipe.read(4) == b"two\n"
+    thread.join(5)
+    assert store.cursor() == "c"
+    assert out.again() == 0
+
+
+def test_the_next_block_waits_until_the_pipe_is_empty_whoever_filled_it(pipe: Pipe) -> None:
+    os.write(pipe.write_end, b"of the helr before\n")
+    out, _ = output(pipe.write_end, Journal())
+    thread, _ = background(lambda: out.deliver(batch([b"mine\n"])))
+    time.sleep(0.05)
+    assert os.read(pipe.read_end, 100) == b"of the helr before\n"
+    assert pipe.read(5) == b"mine\n"
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("size", [4096, 65536])
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_page_of_many_blocks_comes_whole_and_in_order(size: int, blocking: bool) -> None:
+    pipe = Pipe(size)
+    os.set_blocking(pipe.write_end, blocking)
+    lines = [b"%05d %s\n" % (i, b"x" * (i % 900)) for i in range(2000)]
+    thread, came = pipe.reader()
+    out, _ = output(pipe.write_end, Journal())
+    out.deliver(batch(lines))
+    pipe.close(pipe.write_end)
+    thread.join(5)
+    assert bytes(came) == b"".join(lines)
+    pipe.close()
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
+def test_a_line_longer_than_the_pipe(pipe: Pipe, size: int, blocking: bool) -> None:
+    """The kernel lets the pipe grow for the first; the second is too long even for that."""
+    os.set_blocking(pipe.write_end, blocking)
+    store = Journal()
+    out, _ = output(pipe.write_end, store)
+    thread, came = pipe.reader()
+    lines = [b"short\n", b"x" * size + b"\n", b"short\n"]
+    out.deliver(batch(lines))
+    assert store.cursor() == "c"
+    pipe.close(pipe.write_end)
+    thread.join(5)
+    assert bytes(came) == b"".join(lines)
+
+
+def test_a_reader_that_leaves_with_the_block_unread(pipe: Pipe) -> None:
+    store = Journal()
+    out, _ = output(pipe.write_end, store)
+    thread, errors = background(lambda: out.deliver(batch([b"one\n"])))
+    until(lambda: out.again() == 1)
+    pipe.close(pipe.read_end)
+    thread.join(5)
+    assert isinstance(errors[0], OutputGoneError)
+    assert store.commits == []
+
+
+def test_a_reader_that_reads_the_block_and_leaves_is_not_trusted(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have died with the block in its hands: asked after the pipe was seen empty."""
+    store = Journal()
+    out, _ = output(pipe.write_end, store)
+    seen = Stream._unread
+
+    def read_and_leave(self: Stream) -> int:
+        if seen(self):
+            os.read(pipe.read_end, 100)
+            pipe.close(pipe.read_end)
+        return seen(self)
+
+    monkeypatch.setattr(Stream, "_unread", read_and_leave)
+    with pytest.raises(OutputGoneError, match="reader went away"):
+        out.deliver(batch([b"one\n"]))
+    assert store.commits == []
+
+
+def test_the_reader_is_asked_for_again_right_before_the_commit(pipe: Pipe) -> None:
+    """What was read but not settled when the reader went is not recorded."""
+    store = Journal()
+    out, gone = output(pipe.write_end, store, settle=0.3)
+    thread, _ = background(lambda: out.deliver(batch([b"one\n"])))
+    assert pipe.read(4) == b"one\n"
+    thread.join(5)
+    pipe.close(pipe.read_end)
+    until(lambda: gone)
+    assert store.commits == []
+
+
+def test_a_reader_that_stays_has_it_recorded_when_it_is_settled(pipe: Pipe) -> None:
+    store = Journal()
+    out, _ = output(pipe.write_end, store, settle=0.2)
+    began = time.monotonic()
+    for name in ("c1", "c2"):  # the second page does not wait for the first to settle
+        thread, _ = background(lambda n=name: out.deliver(batch([b"one\n"], n)))  # type: ignore[misc]
+        assert pipe.read(4) == b"one\n"
+        thread.join(5)
+    assert time.monotonic() - began < 0.2
+    assert store.commits == []
+    until(lambda: store.cursor() == "c2")
+    assert time.monotonic() - began >= 0.2
+
+
+def test_a_reader_that_leaves_while_nothing_happens_is_told_at_once(pipe: Pipe) -> None:
+    out, gone = output(pipe.write_end, Journal())
+    out.watch()
+    time.sleep(0.05)
+    assert not gone
+    pipe.close(pipe.read_end)
+    until(lambda: gone, 1)
+
+
+def test_errors_of_the_descriptor_end_it() -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        out, _ = output(full.fileno(), Journal())
+        with pytest.raises(OutputGoneError, match=r"No space left on device: .*next start"):
+            out.deliver(batch([b"one\n"]))
+
+
+def test_dev_null_takes_everything() -> None:
+    store = Journal()
+    with open(os.devnull, "wb", buffering=0) as null:
+        out, _ = output(null.fileno(), store)
+        out.deliver(batch([b"x" * 100_000 + b"\n"]))
+    assert store.cursor() == "c"
+
+
+def test_a_socket_counts_what_was_written_and_notices_that_it_is_closed() -> None:
+    store = Journal()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        out, _ = output(ours.fileno(), store)
+        out.deliver(batch([b"one\n"]))
+        assert theirs.recv(100) == b"one\n"
+        assert store.cursor() == "c"
+        theirs.close()
+        with pytest.raises(OutputGoneError):
+            out.ready("s")
+
+
+def test_a_terminal() -> None:
+    store = Journal()
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    out, _ = output(theirs, store)
+    thread, _ = background(lambda: out.deliver(batch([b"%d\n" % i for i in range(5000)])))
+    came = b""
+    while len(came) < sum(len(b"%d\n" % i) for i in range(5000)):
+        came += os.read(ours, 65536)
+    thread.join(5)
+    assert came.split() == [b"%d" % i for i in range(5000)]
+    assert store.cursor() == "c"
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_ids_are_recorded_block_by_block_and_the_cursor_when_the_page_is_through(
+    pipe: Pipe,
+) -> None:
+    store = Journal()
+    out, _ = output(pipe.write_end, store)
+    lines = [b"%d" % i + b"x" * 30_000 + b"\n" for i in range(6)]
+    ids: list[str | None] = ["a", "b", "c", None, "e", "f"]
+    thread, _ = background(lambda: out.deliver(batch(lines, ids=ids)))
+    pipe.read(len(lines[0] + lines[1]))
+    until(lambda: store.ids("s") == ["a", "b"])
+    assert store.cursor() is None
+    pipe.read(len(lines[2] + lines[3]))
+    until(lambda: store.ids("s") == ["a", "b", "c"])
+    assert out.again() >= 1  # the event without an id would come again
+    assert store.cursor() is None
+    pipe.read(len(lines[4] + lines[5]))
+    thread.join(5)
+    assert store.ids("s") == ["a", "b", "c", "e", "f"]
+    assert store.cursor() == "c"
+    assert out.again() == 0
+    assert len(store.commits) == 3  # the last block's ids go with the page
+
+
+def test_a_stall_is_said_once(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stream, "_STALLED", 0.05)
+    caplog.set_level(logging.INFO, "helr")
+    out, _ = output(pipe.write_end, Journal())
+    thread, _ = background(lambda: out.deliver(batch([b"one\n"])))
+    until(lambda: caplog.messages)
+    time.sleep(0.3)
+    pipe.read(4)
+    thread.join(5)
+    assert len(caplog.messages) == 1
+    assert "has not read" in caplog.messages[0]
+
+
+def test_a_stop_begins_no_block_and_waits_for_the_one_under_way(pipe: Pipe) -> None:
+    clock, store = Clock(), Journal()
+    out, _ = output(pipe.write_end, store, clock=clock)
+    lines = [b"x" * 60_000 + b"\n", b"y" * 60_000 + b"\n"]
+    thread, errors = background(lambda: out.deliver(batch(lines, ids=["a", "b"])))
+    until(lambda: out.again() == 1)
+    clock.stop()
+    drained, _ = background(lambda: out.drain(5))
+    time.sleep(0.05)
+    assert drained.is_alive()
+    assert pipe.read(len(lines[0])) == lines[0]
+    drained.join(5)
+    assert store.ids("s") == ["a"]
+    assert out.again() == 0
+    thread.join(0.2)
+    os.set_blocking(pipe.read_end, False)
+    with pytest.raises(BlockingIOError):
+        os.read(pipe.read_end, 1)
+    assert errors == [] or isinstance(errors[0], Stopped)
+
+
+def test_a_stop_counts_what_was_written_and_not_recorded(pipe: Pipe) -> None:
+    clock, store = Clock(), Journal()
+    out, _ = output(pipe.write_end, store, settle=60, clock=clock)
+    _, came = pipe.reader()
+    out.deliver(batch([b"one\n", b"", b"three\n"]))  # the second was left out for its length
+    out.deliver(batch([b"four\n"]))
+    until(lambda: came == b"one\nthree\nfour\n")
+    clock.stop()
+    out.drain(1)
+    assert out.again() == 3
+    assert store.commits == []
+
+
+def test_a_checkpoint_that_cannot_be_written_holds_the_source_and_keeps_its_place(
+    pipe: Pipe,
+) -> None:
+    store = Journal()
+    _, _ = pipe.reader()
+    out, _ = output(pipe.write_end, store)
+    store.broken = True
+    out.deliver(batch([b"one\n"], "c1"))
+    for _ in range(2):
+        with pytest.raises(StateError, match="disk is full"):
+            out.ready("s")
+    out.ready("other")  # holds nobody else up
+    assert out.again() == 1
+    store.broken = False
+    out.ready("s")
+    assert store.cursor() == "c1"
+    assert out.again() == 0
+
+
+def test_sources_take_turns(pipe: Pipe) -> None:
+    """One block at a time, handed over in the order it was asked for: no source starves."""
+    store = MemoryStore()
+    out, _ = output(pipe.write_end, store)
+    lines = {name: [name.encode() * 30_000 + b"\n"] * 20 for name in "ab"}
+    threads = [
+        background(lambda n=name: out.deliver(Batch(n, lines[n], [], Checkpoint())))[0]  # type: ignore[misc]
+        for name in "ab"
+    ]
+    came = pipe.read(sum(map(len, lines["a"] + lines["b"])))
+    for thread in threads:
+        thread.join(5)
+    order = [line[:1] for line in came.split(b"\n")[:-1]]
+    assert sorted(order) == [b"a"] * 20 + [b"b"] * 20
+    assert len(set(order[:12])) == 2
