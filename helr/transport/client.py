@@ -102,6 +102,7 @@ class Transport:
                 self._settle(None, response)
                 return result
             self._sleep(wait, reason, loud=True)
+            self._held().lift()
 
     def check_held(self) -> None:
         """Raises HeldError if a Retry-After or an open breaker forbids asking now."""
@@ -254,6 +255,8 @@ class Transport:
             if attempt > 1:
                 error.args = (f"{error} ({attempt} tries)", *error.args[1:])
             raise error
+        if asked:
+            self._hold_for(asked, self._reason(error))  # a restart meanwhile must not ask sooner
         because = f"{header}, " if header else ""
         again_at = f"{because}then try {attempt + 1} of {retries.max_attempts}"
         return wait, f"{again_at}: {self._reason(error)}"

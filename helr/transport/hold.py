@@ -34,6 +34,11 @@ class Hold:
     def active(self, now: float) -> bool:
         """Whether it still holds; one that is over is forgotten."""
         if self.until and now >= self.until:
+            self.lift()
+        return self.until > 0
+
+    def lift(self) -> None:
+        """It was waited for."""
+        if self.until:
             self.until, self.reason = 0.0, ""
             self._notes.set(KEY, None)
-        return self.until > 0

@@ -233,7 +233,22 @@ def test_retry_after_replaces_the_backoff(
         it.get()
     assert it.clock.waits == [30]
     assert caplog.messages == ["waiting 30.0 s, Retry-After, then try 2 of 3: HTTP 429"]
-    assert it.notes.writes == 0
+    assert it.notes == {}
+
+
+def test_a_stop_while_a_retry_after_is_waited_out_leaves_it_to_the_next_start(
+    api: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(api, 429, Retry_After="30")
+    it = Fetching()
+
+    def stopped(_: float) -> None:
+        raise Stopped
+
+    monkeypatch.setattr(it.clock, "sleep", stopped)
+    with pytest.raises(Stopped):
+        it.get()
+    assert json.loads(it.notes["hold"])["until"] == NOW + 30
 
 
 def test_a_429_without_a_header_backs_off(api: responses.RequestsMock) -> None:
