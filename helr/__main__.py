@@ -1,8 +1,6 @@
 """`python -m helr` is the `helr` command."""
 
-import sys
-
-from helr.cli import main
+from helr.cli import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()
