@@ -91,7 +91,7 @@ class Replay:
         for name, reel in self._reels.items():
             if reel.clock and reel.clock.waits:
                 for_source(name).info(
-                    "skipped %d waits, %.1f s in all", reel.clock.waits, reel.clock.skipped
+                    "waits skipped: %d, %.1f s in all", reel.clock.waits, reel.clock.skipped
                 )
             if reel.left:
                 status = 1
