@@ -16,10 +16,14 @@ Load = Callable[..., Config]
 Problems = Callable[..., list[str]]
 
 
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths in a config are relative to the working directory: never the checkout's."""
     monkeypatch.chdir(tmp_path)
 
+
+@pytest.fixture
+def write() -> Callable[[str], None]:
     def write(text: str) -> None:
         Path("helr.yaml").write_text(dedent(text), encoding="utf-8")
 
