@@ -69,7 +69,7 @@ class SqliteStore:
     def _open(self, read_only: bool = False) -> None:
         try:
             if not read_only:
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                _create(self.path)
             self._db = sqlite3.connect(
                 f"file:{_quoted(self.path)}?mode=ro" if read_only else self.path,
                 uri=read_only,
@@ -324,6 +324,13 @@ _ADVICE = (
     ("unable to open", "its directory must exist and be writable"),
     ("disk I/O error", "check its disk"),
 )
+
+
+def _create(path: str) -> None:
+    """Make it its owner's alone. One that exists is not opened: to close it again would drop the
+    locks that SQLite holds on it in this process (fcntl(2))."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _identity(path: str) -> tuple[int, int] | None:
