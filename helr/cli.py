@@ -249,8 +249,6 @@ def _fail(error: HelrError) -> int:
 
 def _dispatch(args: argparse.Namespace) -> int:
     """Imports only what the command at hand needs."""
-    if args.command == "run":
-        _stop_at_once()
     if args.command == "validate":
         from helr.commands import validate
 
@@ -272,7 +270,12 @@ def _dispatch(args: argparse.Namespace) -> int:
     if args.command == "test":
         from helr.commands import test
 
-        return test.run(_load(args, [args.source]), args.source)
+        return test.run(_load(args, [args.source], writes=False), args.source)
+    return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    _stop_at_once()
     from helr.commands import run
 
     rotation = None
@@ -302,18 +305,26 @@ def _load(
     sources: Sequence[str] = (),
     *,
     replay: bool = False,
+    writes: bool = True,
     stream: Any = None,
 ) -> Any:
     """The config, with the log set up as it and the command line say.
 
-    `replay`: what the command does needs no secrets. `stream`: the log's, else standard error.
+    `replay`: what the command does needs no secrets. `writes`: it writes the state file.
+    `stream`: the log's, else standard error.
     """
     from helr import log
     from helr.config import load
 
-    config = load(args.config, sources=sources, replay=replay)
+    config = load(args.config, sources=sources, replay=replay, writes=writes)
     level = "debug" if args.verbose else "warn" if args.quiet else config.globals.log_level
-    log.setup(level, config.globals.log_format, stream=stream)
+    log.setup(
+        level,
+        config.globals.log_format,
+        label_key=config.globals.label_key,
+        label_value=config.globals.label_value,
+        stream=stream,
+    )
     for notice in config.notices:
         log.for_source("").info("%s", notice)
     return config
