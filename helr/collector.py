@@ -5,6 +5,7 @@ Threads are never waited for when a stop is asked for: they hold nothing that is
 
 from __future__ import annotations
 
+import logging
 import queue
 import random
 import threading
@@ -123,6 +124,8 @@ class Collector:
 
     def _once(self, poller: Poller) -> None:
         outcome = self._visit(poller)
+        if isinstance(outcome, Summary) and outcome.pages and not outcome.events:
+            _say_nothing_came(poller)
         if outcome is not None:
             self._events.put(outcome)
 
@@ -191,6 +194,14 @@ class Collector:
     def _say(self, signal: int) -> None:
         again = self._output.again()
         log.info("stopped by signal %d; %d events that were written will come again", signal, again)
+
+
+def _say_nothing_came(poller: Poller) -> None:
+    """A one-shot run that found nothing at all: somebody may wonder why."""
+    if poller.log.isEnabledFor(logging.INFO):
+        from helr import hints
+
+        poller.log.info("no events: %s", hints.no_events(poller.source.url))
 
 
 def _within(seconds: float, work: Callable[[], None]) -> None:

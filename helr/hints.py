@@ -23,6 +23,7 @@ BY_STATUS = {
     " or lower max_pages",
 }
 REDIRECT = "the address has moved; put the new one into `url`"
+OTHER = "look this status up in the API's documentation"
 SERVER = "the fault is at the server and mostly passes by itself; look at its status page"
 PAGE = (
     "an HTML page came where JSON was expected; check `url`, and whether a proxy or login page"
@@ -56,7 +57,7 @@ def advice(
         return BY_STATUS[status]
     if 300 <= status < 400:
         return REDIRECT
-    return SERVER if status >= 500 else ""
+    return SERVER if status >= 500 else OTHER
 
 
 def no_events(url: str) -> str:

@@ -14,6 +14,7 @@ TOOLS = Path(__file__).resolve().parent
 
 GENERATORS = [
     [str(TOOLS / "readme_help.py")],
+    [str(TOOLS / "errors_doc.py")],
     ["-m", "helr.config.reference"],
     ["-m", "mock_server.reference"],
 ]

@@ -21,11 +21,14 @@ Need = tuple[KeyPath, str]  # where in the config, and what is wrong
 def secrets(name: str, source: dict[str, Any], environ: Mapping[str, str]) -> Iterator[Need]:
     """The secrets and certificates of a source that are absent or cannot be read."""
     if "auth" in source:
+        from helr import hints
         from helr.auth import problem
 
         trouble = problem(auth_from(source["auth"]))
         if trouble:
             used = next((key for key in ("token_file", "token_env") if key in source["auth"]), "")
+            advice = hints.advice(str(source["url"]), code="missing_secret")
+            trouble += f"; {advice}" if advice else ""
             yield ("sources", name, "auth", used), trouble
     given = source.get("resilience", {}).get("tls", {})
     tls = tls_from(given)

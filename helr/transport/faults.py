@@ -139,7 +139,10 @@ def _connect(causes: list[BaseException]) -> Found:
                 "connection refused: nothing listens there; check host and port in `url`"
             )
         if isinstance(e, (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)):
-            return ConnectError, "the server closed the connection before it had answered"
+            return ConnectError, (
+                "the server closed the connection before it had answered; if it stays so, check"
+                " scheme and port in `url`, and what stands in between"
+            )
         if isinstance(e, (http.client.BadStatusLine, http.client.LineTooLong)):
             return ConnectError, "what answers there does not speak HTTP; check host and port"
         if isinstance(e, OSError) and e.errno is not None and e.strerror:
@@ -152,7 +155,7 @@ def _body(causes: list[BaseException]) -> Found:
     if cut:
         got, rest = cut[-1].partial, cut[-1].expected  # urllib3 counts, http.client keeps bytes
         of = f" after {got} of {got + rest} bytes" if isinstance(got, int) and rest else ""
-        return ConnectError, f"the body was cut short{of}"
+        return ConnectError, f"the body was cut short{of}; if it stays so, lower `limit`"
     for e in causes:
         if isinstance(e, (u3.ProtocolError, http.client.HTTPException)):
             return ConnectError, f"the answer is not valid HTTP ({_words(e)})"
