@@ -62,14 +62,17 @@ def run(work: str, command: Command, cwd: Path) -> Sample:
     """Run to the end, reading its output through a pipe. Raises BenchError on a wrong count."""
     with tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
-        process = subprocess.Popen(
-            command.argv,
-            cwd=cwd,
-            env=environment(command.env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+        try:
+            process = subprocess.Popen(
+                command.argv,
+                cwd=cwd,
+                env=environment(command.env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+        except OSError as error:
+            raise BenchError(f"{command.who} cannot be run: {error}") from None
         assert process.stdout is not None
         lines, size = drain(process.stdout.fileno())
         _, status, usage = os.wait4(process.pid, 0)

@@ -34,6 +34,11 @@ def test_a_command_that_fails_is_an_error_with_what_it_said(tmp_path: Path) -> N
         run("work", python("import sys; sys.exit('no luck')"), tmp_path)
 
 
+def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="it cannot be run: .*no-such-program"):
+        run("work", Command("it", ["no-such-program"]), tmp_path)
+
+
 def test_time_of_children_counts(tmp_path: Path) -> None:
     spin = "import time; end = time.process_time() + 0.2\nwhile time.process_time() < end: pass"
     script = f'"{sys.executable}" -c "$SPIN" | cat'
