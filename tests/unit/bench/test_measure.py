@@ -35,7 +35,7 @@ def test_a_command_that_fails_is_an_error_with_what_it_said(tmp_path: Path) -> N
 
 
 def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="it cannot be run: .*no-such-program"):
+    with pytest.raises(BenchError, match=r"it cannot be run: .*no-such-program"):
         run("work", Command("it", ["no-such-program"]), tmp_path)
 
 
