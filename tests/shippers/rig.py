@@ -1,4 +1,4 @@
-"""A mock, helr and a shipper in a directory of their own, and the hand that stops and kills them."""
+"""A mock, helr and a shipper in a directory of their own, and a hand that stops and kills them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class Rig:
     """`with Rig(shipper, home, …)`: everything it started has ended when it does.
 
     `source`, `sink`: blocks of the config. `changes`: in the shipper's config; `helr_changes`: in
-    helr.yaml. The source "file" also starts the `helr run -o` that writes it.
+    helr.yaml. The source "file" also starts the `helr run -o` that writes it, with the arguments
+    of `writer`.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Rig:
         events: int = 300,
         changes: Changes = (),
         helr_changes: Changes = (),
-        env: dict[str, str] | None = None,
+        writer: Iterable[str] = (),
     ) -> None:
         self.shipper = shipper
         self.home = home
@@ -77,7 +78,7 @@ class Rig:
         shipper.write(home, source, sink or "file", self.sink.port, changes)
         text = (ROOT / "helr.yaml").read_text(encoding="utf-8")
         (home / "helr.yaml").write_text(changed(text, [*HELR, *helr_changes]), encoding="utf-8")
-        self._env = env or {}
+        self._writer_args = list(writer)
         self._interrupted: list[float] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: subprocess.Popen[bytes] | None = None
@@ -109,7 +110,6 @@ class Rig:
             "PWD": str(self.home),
             "SLACK_AUDIT_URL": self.mock.logs_url,
             "SLACK_TOKEN_FILE": str(ROOT / "mock_server/token"),
-            **self._env,
         }
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
@@ -131,7 +131,7 @@ class Rig:
     def start_writer(self) -> None:
         """The helr of the source "file", which its own supervisor starts again."""
         helr = str(Path(sys.executable).parent / "helr")
-        self._writer = self._start([helr, "run", "-o", ".mock/events.ndjson"])
+        self._writer = self._start([helr, "run", "-o", ".mock/events.ndjson", *self._writer_args])
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End the shipper and wait for it; helr is left to what the shipper does with it."""

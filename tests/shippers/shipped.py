@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.conftest import ROOT
 
@@ -22,6 +22,7 @@ BLOCK = re.compile(r'^\s*# (Input|Source|Output|Sink|Destination) "(\w+)"', re.M
 COMMENTED = re.compile(r"^(\s*)#(?! \S)", re.M)
 
 Changes = Iterable[tuple[str, str]]
+Intervals = dict[str, tuple[tuple[str, str], ...]]
 
 
 def chosen(text: str, source: str, sink: str) -> str:
@@ -76,7 +77,7 @@ class Shipper:
     output = ""
     network = "http"  # the sink that can be down
     # Waits and ports: made short, or the test's own.
-    intervals: dict[str, tuple[tuple[str, str], ...]] = {}
+    intervals: ClassVar[Intervals] = {}
     port: tuple[str, str] = ("", "")
 
     def program(self) -> str | None:
@@ -129,7 +130,7 @@ class FluentBit(Shipper):
     variable = "FLUENT_BIT"
     config = "fluent-bit.conf"
     output = ".mock/fluent-bit.out"
-    intervals = {
+    intervals: ClassVar[Intervals] = {
         "run": (("Interval_Sec      2", "Interval_Sec      1"), _RETRIES),
         "once": (("Interval_Sec      60", "Interval_Sec      1"), _RETRIES),
         "file": (("Refresh_Interval  5", "Refresh_Interval  1"), _RETRIES),
@@ -157,7 +158,7 @@ class Vector(Shipper):
     variable = "VECTOR"
     config = "vector.yaml"
     output = ".mock/vector.ndjson"
-    intervals = {
+    intervals: ClassVar[Intervals] = {
         "run": (("respawn_interval_secs: 5", "respawn_interval_secs: 1"),),
         "once": (("exec_interval_secs: 300", "exec_interval_secs: 8"),),
         "file": (),
@@ -178,7 +179,7 @@ class SyslogNg(Shipper):
     config = "syslog-ng.conf"
     output = ".mock/syslog-ng.out"
     network = "network"
-    intervals = {
+    intervals: ClassVar[Intervals] = {
         "run": (("exec sleep 5", "exec sleep 1"),),
         "once": (("exec sleep 60", "exec sleep 1"),),
         "file": (),

@@ -14,6 +14,7 @@ from tests.shippers.rig import Rig, long_line
 from tests.shippers.shipped import SHIPPERS, Record, loads
 
 # What one JSON parser or another refuses.
+TOO_LONG = 1_500_000  # over HELR_MAX_LINE_BYTES, and over what the shipper takes
 HARD = {
     "surrogate": r'"\ud800 alone"',
     "deep": "[" * 200 + "]" * 200,
@@ -26,7 +27,7 @@ def collected(shipper: str, source: str, home: Path) -> tuple[list[bytes], list[
     """The mock's events, newest first; what came; how many lines were no record."""
     with Rig(SHIPPERS[shipper], home, source=source, events=400) as rig:
         at = int(time.time()) - 86400
-        sizes = [4_000, 5_000, 65_536, *[100_000] * 10, 900_000]
+        sizes = [4_000, 5_000, 65_536, *[100_000] * 10, 900_000, TOO_LONG]
         rig.mock.add_events(events=[long_line(n, size, at + n) for n, size in enumerate(sizes)])
         rig.mock.add_events(
             events=[
@@ -58,6 +59,9 @@ def test_events_arrive_whole_and_with_their_time(
         event = loads(text)
         record = came[event["id"]]
         assert record.time == event["date_create"], event["id"]
+        if len(text) > TOO_LONG:
+            assert record.line["meta"]["truncated"] > TOO_LONG
+            event = {key: event[key] for key in record.event}
         assert same(record.event, event), f"{text!r} became {record.event!r}"
 
 
