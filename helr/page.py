@@ -22,13 +22,13 @@ from helr.transport.model import Response
 
 EVENT_KEYS = ("entries", "items", "events", "data", "logs")
 _CHUNK = 1 << 18
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# patterns are compiled when an error first needs them: that is a millisecond of a cold start
+_LONE_SURROGATE = "[\ud800-\udfff]"
 _CURSOR_STATUSES = (400, 404, 410, 422)
-_BAD_CURSOR = re.compile(
-    rb"(invalid|expired|bad|malformed|unknown|stale)[ _-]*(pagination[ _-]*)?cursor"
+_BAD_CURSOR = (
+    rb"(?i)(invalid|expired|bad|malformed|unknown|stale)[ _-]*(pagination[ _-]*)?cursor"
     rb"|cursor[ _-]*(is[ _-]|has[ _-]|was[ _-])?(not[ _-]|no[ _-]longer[ _-])?"
-    rb"(invalid|expired|valid|found|malformed|unknown)",
-    re.IGNORECASE,
+    rb"(invalid|expired|valid|found|malformed|unknown)"
 )
 
 
@@ -263,7 +263,7 @@ def cursor_text(value: Any) -> str | None:
     if value is None or value is msgspec.UNSET or value is False or value == "":
         return None
     if isinstance(value, str):
-        if not value.isascii() and _LONE_SURROGATE.search(value):
+        if not value.isascii() and re.search(_LONE_SURROGATE, value):
             raise _NotPlain("the next cursor holds half a character, which cannot be sent back")
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -292,7 +292,7 @@ def _names_cursor(status: int, body: bytes, code: str | None) -> bool:
     if status not in _CURSOR_STATUSES and not 200 <= status < 300:
         return False
     said = code.encode("utf-8", "replace") if code else b""
-    return status == 410 or bool(_BAD_CURSOR.search(said) or _BAD_CURSOR.search(body, 0, 4096))
+    return status == 410 or any(re.search(_BAD_CURSOR, text) for text in (said, body[:4096]))
 
 
 def _line(name: str, response: Response, what: str, advice: str) -> str:

@@ -1,0 +1,65 @@
+"""A cold poll that finds nothing new imports only what it uses: it is the sidecar's heartbeat."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from mock_server import MockSlack
+from tests.command.test_ground import CAREFUL
+from tests.conftest import Helr
+
+# Beyond what `import requests` brings. A new name here costs every poll of every user: think first.
+ALLOWED = {
+    "helr": "the engine",
+    "msgspec": "decoding, and the config's model",
+    "yaml": "the config",
+    "argparse": "the command line",
+    "gettext": "argparse",
+    "sqlite3": "the state",
+    "bisect": "blocks",
+    "fcntl": "pipes and locks",
+    "termios": "pipes",
+    "signal": "a stop",
+    "runpy": "python -m",
+    # what msgspec and its typing_extensions bring
+    "typing_extensions": "msgspec",
+    "inspect": "typing_extensions",
+    "ast": "inspect",
+    "dis": "inspect",
+    "opcode": "inspect",
+    "decimal": "msgspec",
+    "numbers": "decimal",
+    "uuid": "msgspec",
+    "platform": "uuid",
+    "dataclasses": "msgspec, in some versions",
+    "copy": "dataclasses",
+    "annotationlib": "inspect, since 3.14",
+}
+HEAVY = (
+    "jsonschema", "referencing", "hypothesis", "helr.slowpage",
+    "helr.recording", "helr.longline", "helr.liveline", "helr.config.check", "helr.output.file",
+)  # fmt: skip
+
+
+def imported(*command: str, helr: Helr) -> set[str]:
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", *command],
+        cwd=helr.cwd, env=helr.environment({"COVERAGE_PROCESS_START": ""}),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rsplit("|", 1)[1].strip() for line in lines}
+
+
+def test_an_idle_poll_imports_nothing_new(helr: Helr) -> None:
+    with MockSlack(events=5) as mock:
+        helr.slack(mock.url, **CAREFUL)
+        assert helr.run("run", "--once").returncode == 0
+        base = imported("-c", "import requests", helr=helr)
+        found = imported("-m", "helr", "-q", "run", "--once", helr=helr)
+    names = {name.split(".")[0].removeprefix("_") for name in found - base}
+    measuring = {"coverage", "sysconfig", "tracer"}
+    assert names - set(ALLOWED) - measuring == set()
+    heavy = {name for name in found for one in HEAVY if f"{name}.".startswith(f"{one}.")}
+    assert heavy == set()
