@@ -64,6 +64,7 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._rows: dict[str, deque[tuple[int, int]]] = {}
         self._generation = 0
+        self._log: tuple[int, int] | None = None  # the write-ahead log of the file that is open
         self._open(read_only)
 
     def _open(self, read_only: bool = False) -> None:
@@ -228,6 +229,7 @@ class SqliteStore:
                 self._db.execute("BEGIN IMMEDIATE")
                 write(self._db)
                 self._db.execute("COMMIT")
+                self._log = self._log or _identity(f"{self.path}-wal")
             except BaseException as error:
                 if source:
                     self._rows.pop(source, None)
@@ -286,9 +288,7 @@ class SqliteStore:
     def generation(self) -> int:
         with self._lock:
             if _identity(self.path) != self._identity:
-                with suppress(sqlite3.Error):
-                    self._db.close()
-                self._rows.clear()
+                self._abandon()
                 try:
                     self._open()
                 except UnusableError as error:
@@ -296,6 +296,18 @@ class SqliteStore:
                     raise StateError(str(error)) from None
                 self._generation += 1
             return self._generation
+
+    def _abandon(self) -> None:
+        """Close a file that was moved away. SQLite leaves its write-ahead log behind, which would
+        be taken for that of the file which stands there now."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+        self._rows.clear()
+        if self._log and _identity(f"{self.path}-wal") == self._log:
+            for end in ("-wal", "-shm"):
+                with suppress(OSError):
+                    os.unlink(self.path + end)
+        self._log = None
 
     def _same_file(self) -> None:
         """SQLite commits happily into a deleted file: look whether the path still names ours."""

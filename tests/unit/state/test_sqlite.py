@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helr.dedupe import Seen
@@ -58,6 +58,7 @@ def test_marks_are_forgotten_by_kind_and_time(store: Store) -> None:
     assert sorted(store.load("s").marks) == [marks[0], marks[2]]
 
 
+@settings(deadline=None)
 @given(
     capacity=st.integers(1, 20),
     pages=st.lists(st.lists(st.integers(0, 40).map(str), max_size=30), max_size=12),
