@@ -10,7 +10,7 @@ export PYTHON
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test test-fast lint format docs docs-check mock mock-stop cassettes \
-	torture bench bench-peers clean
+	torture soak offline bench bench-peers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /|/' | \
@@ -61,6 +61,12 @@ cassettes: $(STAMP) ## record tests/cassettes anew from the mock
 
 torture: $(STAMP) ## kill helr over and over and count what is lost (KILLS=200 SEED=1)
 	@$(PY) -m tests.torture --kills $${KILLS:-200} --seed $${SEED:-1}
+
+soak: $(STAMP) ## poll a source for a week of virtual time (SOAK_POLLS=100000)
+	@SOAK_POLLS=$${SOAK_POLLS:-100000} $(PY) -m pytest -q --timeout 1200 tests/unit/test_soak.py
+
+offline: $(STAMP) ## the whole suite with all network but loopback blocked (needs root)
+	@$(PY) tools/offline.py $(PY) tools/test.py
 
 bench: $(STAMP) ## measure helr against what one would use instead (BENCH_ARGS="--quick")
 	@$(PY) -m bench $(BENCH_ARGS)
