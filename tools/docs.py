@@ -13,7 +13,7 @@ TOOLS = Path(__file__).resolve().parent
 
 
 GENERATORS = [
-    [str(TOOLS / "readme_help.py")],
+    [str(TOOLS / "help_texts.py")],
     [str(TOOLS / "errors_doc.py")],
     ["-m", "helr.config.reference"],
     ["-m", "mock_server.reference"],
