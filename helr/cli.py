@@ -200,7 +200,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = build_parser().parse_args(_with_command(sys.argv[1:] if argv is None else argv))
         status = _dispatch(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: it was closed from the start
+            sys.stdout.flush()
     except HelrError as error:
         return _fail(error)
     except KeyboardInterrupt:
@@ -218,6 +219,8 @@ def _fill_standard_descriptors() -> None:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _stop_at_once() -> None:
