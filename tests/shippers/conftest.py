@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.shippers.shipped import SHIPPERS
 
-AT_ONCE = 6
+AT_ONCE = 10
 
 
 def need(name: str) -> None:
@@ -24,33 +23,35 @@ def need(name: str) -> None:
         pytest.skip(shipper.missing())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Any]]]:
-    """The module's SCENARIOS that were asked for and whose shipper is here, begun side by side.
+) -> Iterator[dict[tuple[str, str], Future[Any]]]:
+    """The SCENARIOS of these modules that were asked for and whose shipper is here, side by side.
 
     A scenario is "shipper what" and a function of its directory; its test is parametrized with
     its name and asks for the result.
     """
-    scenarios: dict[str, Callable[[Path], Any]] = request.module.SCENARIOS
-    asked = {
-        item.callspec.params.get("name")
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.module is request.module
-        and hasattr(item, "callspec")
-    }
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {
-            name: pool.submit(run, tmp_path_factory.mktemp("shipper"))
-            for name, run in scenarios.items()
-            if name in asked and SHIPPERS[name.split()[0]].program()
-        }
+        begun: dict[tuple[str, str], Future[Any]] = {}
+        for item in request.session.items:
+            if not isinstance(item, pytest.Function) or "result" not in item.fixturenames:
+                continue
+            name: str = item.callspec.params["name"]
+            if SHIPPERS[name.split()[0]].program():
+                home = tmp_path_factory.mktemp("shipper")
+                scenario = item.module.SCENARIOS[name]
+                begun[item.module.__name__, name] = pool.submit(scenario, home)
+        try:
+            yield begun
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture
-def result(running: dict[str, Future[Any]], name: str) -> Any:
+def result(
+    request: pytest.FixtureRequest, running: dict[tuple[str, str], Future[Any]], name: str
+) -> Any:
     """What the scenario of this name came to."""
     need(name.split()[0])
-    return running[name].result()
+    return running[request.module.__name__, name].result()

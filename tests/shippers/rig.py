@@ -68,6 +68,7 @@ class Rig:
         changes: Changes = (),
         helr_changes: Changes = (),
         writer: Iterable[str] = (),
+        env: dict[str, str] | None = None,
     ) -> None:
         self.shipper = shipper
         self.home = home
@@ -79,6 +80,7 @@ class Rig:
         text = (ROOT / "helr.yaml").read_text(encoding="utf-8")
         (home / "helr.yaml").write_text(changed(text, [*HELR, *helr_changes]), encoding="utf-8")
         self._writer_args = list(writer)
+        self._env = env or {}
         self._interrupted: list[float] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: subprocess.Popen[bytes] | None = None
@@ -110,6 +112,7 @@ class Rig:
             "PWD": str(self.home),
             "SLACK_AUDIT_URL": self.mock.logs_url,
             "SLACK_TOKEN_FILE": str(ROOT / "mock_server/token"),
+            **self._env,
         }
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:

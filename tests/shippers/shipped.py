@@ -166,7 +166,8 @@ class Vector(Shipper):
     port = ("9880", "{}")
 
     def command(self, home: Path) -> list[str]:
-        return [str(self.program()), "--quiet", "--config", self.config]
+        limit = ["--graceful-shutdown-limit-secs", "3"]  # a minute, where the sink is down
+        return [str(self.program()), "--quiet", "--config", self.config, *limit]
 
     def record(self, line: bytes) -> Record:
         value = _whole(line, "message")

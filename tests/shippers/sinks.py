@@ -6,6 +6,7 @@ import socket
 import socketserver
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -84,11 +85,23 @@ class _TCPServer(socketserver.ThreadingTCPServer):
 class TcpSink(Sink):
     """The same for lines over plain TCP, as syslog-ng's network() sends them."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._connections: list[socket.socket] = []
+
+    def down(self) -> None:
+        super().down()
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._connections.clear()
+
     def _serve(self) -> socketserver.BaseServer:
         sink = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                sink._connections.append(self.connection)
                 for line in self.rfile:
                     if line.endswith(b"\n"):
                         sink.take([line[:-1]])
