@@ -1,0 +1,299 @@
+"""SIGTERM and SIGINT end helr within two seconds with status 0, whatever it is doing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mock_server import MockSlack
+from tests.command.support import configure, ended, follow, ids, until
+from tests.conftest import Helr
+
+LIMIT = 2.0  # seconds
+TERM, INT = signal.SIGTERM, signal.SIGINT
+
+
+def stopped(process: subprocess.Popen[bytes], number: int = TERM) -> None:
+    """Signal it; it has to end well in time, with 0."""
+    began = time.monotonic()
+    process.send_signal(number)
+    assert ended(process, LIMIT + 3) == 0
+    assert time.monotonic() - began < LIMIT
+
+
+def come_again(errors: bytes) -> int:
+    found = re.search(rb"stopped by signal \d+; (\d+) events that were written", errors)
+    assert found, errors
+    return int(found[1])
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+@pytest.mark.parametrize("fault", ["hang", "drip-headers", "drip-body", "slow", "429", "500"])
+def test_while_the_api_keeps_it_waiting(helr: Helr, fault: str, number: int) -> None:
+    with MockSlack(events=50, faults=[f"{fault}@1+"]) as mock:
+        configure(helr, mock.url, resilience={"retries": {"initial_backoff_secs": 30}})
+        process = helr.start("run")
+        until(lambda: mock.requests)
+        time.sleep(0.1)
+        stopped(process, number)
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+
+
+@pytest.mark.parametrize("changes", [{"page_delay_secs": 30}, {"max_requests_per_second": 0.01}])
+def test_while_it_paces_itself(helr: Helr, changes: dict[str, Any]) -> None:
+    with MockSlack(events=300) as mock:
+        configure(helr, mock.url, resilience={"rate_limit": changes})
+        process = helr.start("run", "--once")
+        reader = follow(process.stdout)
+        until(lambda: reader.data.count(b"\n") == 200)
+        stopped(process)
+
+
+def test_between_two_polls(helr: Helr) -> None:
+    with MockSlack(events=5) as mock:
+        configure(helr, mock.url, schedule={"interval_secs": 3600})
+        process = helr.start("run")
+        reader, log = follow(process.stdout), follow(process.stderr)
+        log.wait_for("5 delivered")
+        stopped(process)
+        assert come_again(log.end()) == 0
+        assert Counter(ids(reader.end())) == Counter(mock.ids())
+        assert helr.run("run", "--once").stdout == ""
+
+
+def test_while_a_name_is_looked_up(helr: Helr) -> None:
+    """getaddrinfo cannot be interrupted; here it takes a minute."""
+    (helr.cwd / "sitecustomize.py").write_text(
+        "import socket, time, sys\n"
+        "def slow(*args, **kwargs):\n"
+        "    sys.stderr.write('looking up\\n'); sys.stderr.flush(); time.sleep(60)\n"
+        "socket.getaddrinfo = slow\n"
+    )
+    configure(helr, "http://slow.example:80", allow_insecure=True)
+    process = helr.start("run", env={"PYTHONPATH": str(helr.cwd)})
+    follow(process.stderr).wait_for("looking up")
+    stopped(process)
+
+
+def test_while_a_connection_is_not_answered(helr: Helr) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        configure(helr, f"http://127.0.0.1:{full.getsockname()[1]}")
+        process = helr.start("run")
+        log = follow(process.stderr)
+        time.sleep(0.8)
+        assert process.poll() is None, log.data
+        stopped(process)
+        for each in waiting:
+            each.close()
+
+
+@pytest.mark.parametrize("dedupe", [{"id_path": "id"}, None])
+def test_with_a_full_pipe_that_nobody_reads(helr: Helr, dedupe: Any) -> None:
+    with MockSlack(events=1000) as mock:
+        configure(helr, mock.url, query_params={"limit": 1000}, dedupe=dedupe)
+        process = helr.start("run", "--once")
+        log = follow(process.stderr)
+        until(lambda: mock.requests)
+        time.sleep(0.3)
+        stopped(process)
+        assert process.stdout is not None
+        written = ids(process.stdout.read())
+        again = helr.run("run", "--once")
+        assert come_again(log.end()) == len(written) > 50
+        came = Counter(written + ids(again.stdout))
+        assert set(came) == set(mock.ids())
+        assert sum(came.values()) - len(came) == len(written)
+
+
+def test_a_block_under_way_is_waited_for_and_recorded(helr: Helr) -> None:
+    with MockSlack(events=1000) as mock:
+        configure(helr, mock.url, query_params={"limit": 1000})
+        process = helr.start("run", "--once")
+        log = follow(process.stderr)
+        until(lambda: mock.requests)
+        time.sleep(0.3)
+        process.send_signal(TERM)
+        time.sleep(0.3)
+        reader = follow(process.stdout)
+        assert ended(process, LIMIT) == 0
+        written = ids(reader.end())
+        assert 0 < len(written) < 200  # one block, and no more begun
+        assert come_again(log.end()) == 0
+        rest = ids(helr.run("run", "--once").stdout)
+        assert Counter(written + rest) == Counter(mock.ids())
+
+
+def test_with_a_reader_that_reads_nothing_comes_twice(helr: Helr) -> None:
+    with MockSlack(events=20_000) as mock:
+        configure(helr, mock.url, query_params={"limit": 1000})
+        came: list[str] = []
+        for round_ in range(3):
+            process = helr.start("run")
+            reader, log = follow(process.stdout), follow(process.stderr)
+            until(lambda r=reader, n=round_: len(r.data) > 700_000 * (n + 1))
+            stopped(process, (TERM, INT)[round_ % 2])
+            came += ids(reader.end())
+            assert come_again(log.end()) == 0
+        came += ids(helr.run("run", "--once").stdout)
+        assert Counter(came) == Counter(mock.ids())
+
+
+def test_with_a_locked_state_it_says_what_comes_again(helr: Helr) -> None:
+    with MockSlack(events=50) as mock:
+        configure(helr, mock.url)
+        process = helr.start("run", "-v")
+        log = follow(process.stderr)
+        until(lambda: mock.requests)
+        time.sleep(0.3)  # its block is in the pipe
+        with closing(sqlite3.connect(helr.cwd / "helr-state.db")) as blocker:
+            blocker.execute("BEGIN EXCLUSIVE")
+            reader = follow(process.stdout)
+            log.wait_for("database is locked")
+            stopped(process)
+        again = come_again(log.end())
+        came = Counter(ids(reader.end()) + ids(helr.run("run", "--once").stdout))
+        assert sum(came.values()) - len(came) == again == 50
+        assert set(mock.ids()) == set(came)
+
+
+def test_while_it_waits_for_a_locked_state_to_begin(helr: Helr) -> None:
+    configure(helr, "http://127.0.0.1:9")
+    helr.run("run", "--once")
+    with closing(sqlite3.connect(helr.cwd / "helr-state.db")) as blocker:
+        blocker.execute("BEGIN EXCLUSIVE")
+        process = helr.start("run")
+        time.sleep(0.4)
+        began = time.monotonic()
+        process.send_signal(TERM)
+        assert ended(process, LIMIT) in (0, 2)  # 2: it had given up just then
+        assert time.monotonic() - began < LIMIT
+
+
+def test_while_it_waits_for_a_fifos_reader(helr: Helr) -> None:
+    os.mkfifo(helr.cwd / "fifo")
+    configure(helr, "http://127.0.0.1:9")
+    process = helr.start("run", "-o", "fifo")
+    log = follow(process.stderr)
+    log.wait_for("waiting for a reader")
+    stopped(process)
+    assert b"Traceback" not in log.end()
+
+
+def test_with_a_log_that_nobody_reads(helr: Helr) -> None:
+    """Standard error is a full pipe: helr hangs in the middle of a log line."""
+    with MockSlack(events=0, faults=["500@1+"]) as mock:
+        configure(
+            helr,
+            mock.url,
+            schedule={"interval_secs": 0.001},
+            resilience={
+                "retries": {"max_attempts": 1},
+                "circuit_breaker": {"enabled": False},
+            },
+        )
+        process = helr.start("run", "-v")
+        seen = [0]
+
+        def stuck() -> bool:
+            before, seen[0] = seen[0], len(mock.requests)
+            time.sleep(0.4)
+            return len(mock.requests) == before > 0
+
+        until(stuck, 30)
+        stopped(process)
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+def test_at_any_moment_of_the_start(helr: Helr, number: int) -> None:
+    """Python itself takes its first hundredths of a second without us."""
+    with MockSlack(events=50) as mock:
+        configure(helr, mock.url)
+        statuses = Counter[int]()
+        for step in range(14):
+            process = helr.start("run", stdout=subprocess.DEVNULL)
+            time.sleep(0.02 * step)
+            process.send_signal(number)
+            statuses[ended(process, LIMIT + 1)] += 1
+            assert process.stderr is not None
+            errors = process.stderr.read()
+            if process.returncode == 0:
+                assert b"Traceback" not in errors
+        assert set(statuses) <= {0, -number, 1, 130}
+        assert statuses[0] >= 5
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+def test_a_second_signal_ends_it_at_once(helr: Helr, number: int) -> None:
+    with MockSlack(events=1000) as mock:
+        configure(helr, mock.url, query_params={"limit": 1000})
+        process = helr.start("run")  # nobody reads
+        until(lambda: mock.requests)
+        time.sleep(0.3)
+        process.send_signal(TERM)
+        time.sleep(0.2)
+        assert process.poll() is None
+        began = time.monotonic()
+        process.send_signal(number)
+        assert ended(process, 2) == 128 + number
+        assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize("once", [[], ["--once"]])
+def test_what_is_not_settled_comes_again(helr: Helr, once: list[str]) -> None:
+    with MockSlack(events=30) as mock:
+        configure(helr, mock.url, settle=60, schedule={"interval_secs": 3600})
+        process = helr.start("run", *once)
+        reader, log = follow(process.stdout), follow(process.stderr)
+        log.wait_for("30 delivered")
+        if once:
+            log.wait_for("until what was read is settled")
+        stopped(process)
+        assert come_again(log.end()) == 30
+        assert Counter(ids(reader.end())) == Counter(mock.ids())
+        configure(helr, mock.url, settle=0.3)
+        began = time.monotonic()
+        again = helr.run("run", "--once")
+        assert time.monotonic() - began > 0.3
+        assert Counter(ids(again.stdout)) == Counter(mock.ids())
+        assert helr.run("run", "--once").stdout == ""
+
+
+def test_settling_holds_up_no_page(helr: Helr) -> None:
+    with MockSlack(events=1000) as mock:
+        configure(helr, mock.url, settle=0.5, query_params={"limit": 100})
+        began = time.monotonic()
+        result = helr.run("run", "--once")
+        assert Counter(ids(result.stdout)) == Counter(mock.ids())
+        assert time.monotonic() - began < 3  # not ten times the settle time
+        assert result.stderr.count("waiting") == 1
+
+
+def test_a_pipeline_that_is_interrupted_as_a_whole_succeeds(helr: Helr, tmp_path: Path) -> None:
+    """Ctrl-C goes to every process of a pipeline; the reader is gone before helr looks."""
+    with MockSlack(events=5) as mock:
+        configure(helr, mock.url)
+        process = helr.start("run")
+        assert process.stdout is not None
+        for _ in range(5):
+            process.stdout.readline()
+        process.stdout.close()
+        process.send_signal(INT)
+        assert ended(process, LIMIT) == 0
