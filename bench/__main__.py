@@ -59,9 +59,8 @@ def measure(args: argparse.Namespace, errors: list[str]) -> list[Sample]:
     plan = replace(usual, events=args.events or usual.events, rounds=args.rounds or usual.rounds)
     for line in peers.missing():
         print(f"bench: {line}", file=sys.stderr)
-    busy = os.getloadavg()[0]
-    if busy > 0.5:
-        print(f"bench: the machine is busy (load {busy:.1f}): do not trust wall", file=sys.stderr)
+    if os.getloadavg()[0] > 0.5:
+        print("bench: the machine is busy with something else: do not trust wall", file=sys.stderr)
     samples: list[Sample] = []
     for name, group in GROUPS.items():
         if not (name in args.only if args.only else usual.wants(name)):
@@ -80,7 +79,10 @@ def report(about: dict[str, object], samples: list[Sample], publish: bool) -> No
     """Print the tables; write the plot; with `publish`, both into the tree."""
     found = table.medians(samples)
     floor = int(str(about["floor_kib"]))
-    head = f"{about['cpu']}, {about['cores']} cores, {about['kernel']}, Python {about['python']}\n"
+    head = (
+        f"{about['when']}: {about['cpu']}, {about['cores']} cores, {about['kernel']}, "
+        f"Python {about['python']}; load {about['load']} when it began.\n"
+    )
     text = f"{head}\n{table.budgets(found)}\n{table.tables(found, floor)}"
     print(text)
     picture = plot.plot(found) if any(work.startswith("page size") for work in found) else ""
@@ -106,6 +108,7 @@ def machine() -> dict[str, object]:
         "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
         "when": time.strftime("%Y-%m-%d"),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
