@@ -17,6 +17,7 @@ from helr.progress import Move, Progress
 from helr.state import Checkpoint, Store
 from helr.transport import Transport
 from helr.transport.model import Request
+from helr.transport.security import safe_url
 
 
 class Summary(msgspec.Struct):
@@ -129,8 +130,9 @@ class Poller:
 
     def _circle(self) -> CursorRefusedError:
         return CursorRefusedError(
-            f"{self.source.name}: the API gave a next cursor that it has already given in this "
-            "chain, which would never end",
+            f"{self.source.name}: {safe_url(self.source.url)}: the API gave a next cursor that it "
+            "has already given in this chain, which would never end; with on_cursor_error: reset "
+            "the next poll starts from the first page",
             200,
             None,
         )
