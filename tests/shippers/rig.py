@@ -21,7 +21,7 @@ from tests.shippers.shipped import Changes, Record, Shipper, changed
 from tests.shippers.sinks import Sink, TcpSink
 
 SETTLE = 5  # what the shipped configs set
-SLOW = 4  # seconds from a shipper's reading to its delivering, at most
+SLOW = 8  # seconds from a shipper's reading to its delivering, a stop and a start between
 # helr.yaml polls the mock every minute; a test has no minute.
 HELR = [("interval_secs: 60", "interval_secs: 0.3"), ("jitter_secs: 5", "jitter_secs: 0")]
 

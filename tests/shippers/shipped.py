@@ -16,6 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+import yaml
+
 from tests.conftest import ROOT
 
 BLOCK = re.compile(r'^\s*# (Input|Source|Output|Sink|Destination) "(\w+)"', re.M)
@@ -206,6 +208,28 @@ class SyslogNg(Shipper):
     def record(self, line: bytes) -> Record:
         time, _, rest = line.partition(b" ")
         return Record(_instant(time.decode()), loads(rest))
+
+
+class FluentBitYaml(FluentBit):
+    """The YAML that docs/shippers.md shows ("run") and that deploy/kubernetes.yaml has ("file")."""
+
+    def write(self, home: Path, source: str, sink: str, port: int, changes: Changes) -> None:
+        if source == "run":
+            page = (ROOT / "docs/shippers.md").read_text(encoding="utf-8")
+            text = re.findall(r"^```yaml\n(service:.*?)^```", page, re.M | re.S)[0]
+        else:
+            manifest = (ROOT / "deploy/kubernetes.yaml").read_text(encoding="utf-8")
+            text = next(yaml.safe_load_all(manifest))["data"]["fluent-bit.yaml"]
+            text = changed(text, [("/data", ".mock"), ("http_server: on", "http_server: off")])
+            shown = "stdout # yours\n      match: helr\n      format: json_lines"
+            text = changed(
+                text, [(shown, "file\n      match: helr\n      file: .mock/fluent-bit.out")]
+            )
+        (home / "fluent-bit.yaml").write_text(changed(text, changes), encoding="utf-8")
+        (home / ".mock").mkdir()
+
+    def command(self, home: Path) -> list[str]:
+        return [str(self.program()), "-q", "-c", "fluent-bit.yaml"]
 
 
 SHIPPERS: dict[str, Shipper] = {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.shippers.rig import Rig, long_line
-from tests.shippers.shipped import SHIPPERS, Record, loads
+from tests.shippers.shipped import SHIPPERS, FluentBitYaml, Record, Shipper, loads
 
 # What one JSON parser or another refuses.
 TOO_LONG = 1_500_000  # over HELR_MAX_LINE_BYTES, and over what the shipper takes
@@ -23,9 +23,9 @@ HARD = {
 }
 
 
-def collected(shipper: str, source: str, home: Path) -> tuple[list[bytes], list[Record], int]:
+def collected(shipper: Shipper, source: str, home: Path) -> tuple[list[bytes], list[Record], int]:
     """The mock's events, newest first; what came; how many lines were no record."""
-    with Rig(SHIPPERS[shipper], home, source=source, events=400) as rig:
+    with Rig(shipper, home, source=source, events=400) as rig:
         at = int(time.time()) - 86400
         sizes = [4_000, 5_000, 65_536, *[100_000] * 10, 900_000, TOO_LONG]
         rig.mock.add_events(events=[long_line(n, size, at + n) for n, size in enumerate(sizes)])
@@ -41,9 +41,13 @@ def collected(shipper: str, source: str, home: Path) -> tuple[list[bytes], list[
 
 
 SCENARIOS = {
-    f"{shipper} {source}": partial(collected, shipper, source)
-    for source in ("run", "once", "file")
-    for shipper in SHIPPERS
+    **{
+        f"{name} {source}": partial(collected, shipper, source)
+        for source in ("run", "once", "file")
+        for name, shipper in SHIPPERS.items()
+    },
+    "fluent-bit yaml": partial(collected, FluentBitYaml(), "run"),
+    "fluent-bit kubernetes": partial(collected, FluentBitYaml(), "file"),
 }
 
 

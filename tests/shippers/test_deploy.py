@@ -1,0 +1,59 @@
+"""The units in deploy/ are ones that systemd understands, and say what helr understands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+UNITS = ("helr.service", "helr-once.service", "helr-once.timer")
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not here: apt-get install systemd")
+    for name in UNITS:
+        text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text.replace("/opt/helr/bin/helr", "/bin/true"))
+    command = [analyze, "verify", *(f"./{name}" for name in UNITS)]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    about_ours = [line for line in found.stderr.splitlines() if "helr" in line]
+    assert (found.returncode, about_ours) == (0, []), found.stderr
+
+
+def commands() -> list[list[str]]:
+    """The arguments of every helr that deploy/ starts."""
+    found = []
+    for name in UNITS[:2]:
+        text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
+        found += [line.split()[1:] for line in text.splitlines() if line.startswith("ExecStart=")]
+    manifest = (ROOT / "deploy/kubernetes.yaml").read_text(encoding="utf-8")
+    pod = list(yaml.safe_load_all(manifest))[1]["spec"]["template"]["spec"]
+    helr = pod["containers"][0]
+    return [*found, helr["args"], helr["livenessProbe"]["exec"]["command"][1:]]
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+def test_helr_understands_what_deploy_starts(arguments: list[str], tmp_path: Path) -> None:
+    """It gets as far as the config, which is not here."""
+    missing = str(tmp_path / "missing.yaml")
+    arguments = [missing if word == "/etc/helr/helr.yaml" else word for word in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "helr", *arguments],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "missing.yaml" in done.stderr
+    assert "usage" not in done.stderr
