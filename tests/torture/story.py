@@ -277,6 +277,9 @@ class Story:
                 os.close(write)
                 write, reader = self._pipe()
                 reader.habit = Habit()
+            begins = (
+                not self._resumes()
+            )  # else it finishes a chain that began before the last event
             once = self._start_once(write)
             before = self.out.stat().st_size if self.out.exists() else 0
             status = once.wait(60)
@@ -288,7 +291,7 @@ class Story:
                 self.count.wrong.append(f"exit status {status} of an undisturbed run")
                 return
             grown = self.out.stat().st_size > before if self.out.exists() else False
-            if not (reader.lines if reader else grown) and not self._resumes():
+            if begins and not (reader.lines if reader else grown) and not self._resumes():
                 return
         self.count.wrong.append("it never came to an end")
 
@@ -301,7 +304,13 @@ class Story:
 
     def _resumes(self) -> bool:
         """Whether a chain is still under way, or the last run only dropped a refused cursor."""
+        if not (self.folder / "helr-state.db").exists():
+            return False
         with closing(sqlite3.connect(self.folder / "helr-state.db")) as state:
+            if not state.execute(
+                "SELECT 1 FROM sqlite_master WHERE name = 'helr_state'"
+            ).fetchone():
+                return False  # killed before it had one
             found = state.execute("SELECT key FROM helr_state WHERE value <> ''").fetchall()
         return bool({("cursor",), ("resets",)} & set(found))
 
