@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from helr import __version__
-from helr.errors import HelrError, OutputGoneError
+from helr.errors import HelrError, OutputGoneError, UnusableError
 
 EXIT_STATUS = """exit status:
   0  every poll succeeded, or stopped by a signal
@@ -199,8 +199,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     _fill_standard_descriptors()
     try:
         args = build_parser().parse_args(_with_command(sys.argv[1:] if argv is None else argv))
+        if sys.stdout is None and args.command != "run":  # a run looks for itself
+            raise UnusableError("standard output is closed: there is nowhere to show anything")
         status = _dispatch(args)
-        if sys.stdout is not None:  # None: it was closed from the start
+        if sys.stdout is not None:
             sys.stdout.flush()
     except HelrError as error:
         return _fail(error)
@@ -208,6 +210,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:  # only what a command prints comes here: see helr.output for events
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            return OutputGoneError.exit_status  # as in `helr test … | head`: no more is wanted
         return _fail(OutputGoneError(f"standard output: {error.strerror}"))
     return status
 
@@ -233,11 +237,14 @@ def _stop_at_once() -> None:
 
 def _with_command(argv: Sequence[str]) -> list[str]:
     """No command means `run`, also when options of run are given."""
-    commands = ("run", "validate", "test", "init", "state", "status")
-    if any(arg in commands for arg in argv) or any(
-        a in ("-h", "--help", "--version") for a in argv
-    ):
-        return list(argv)
+    words = iter(argv)
+    for word in words:
+        if word in ("-c", "--config"):
+            next(words, None)
+        elif not word.startswith("-") or word in ("-h", "--help", "--version"):
+            return list(argv)
+        elif word not in ("-v", "--verbose", "-q", "--quiet") and not word.startswith("--config="):
+            break
     return ["run", *argv]
 
 

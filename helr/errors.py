@@ -35,12 +35,10 @@ class PollError(HelrError):
 
     `retryable`: the same request may succeed when sent again.
     `server_fault`: counts against the circuit breaker (server error, timeout, connection).
-    `retry_after`: seconds the server asked to wait, if it did.
     """
 
     retryable = False
     server_fault = False
-    retry_after: float | None = None
 
 
 class HeldError(PollError):

@@ -115,7 +115,7 @@ class Log(Adapter):
 
 def for_source(name: str, label_key: str = "", label_value: str = "") -> Log:
     """The log of one source; the label defaults to `source` and its name."""
-    extra = {"label_key": label_key, "label_value": label_value or name}
+    extra = {"name_": name, "label_key": label_key, "label_value": label_value or name}
     return Log(logging.getLogger("helr"), extra)
 
 
@@ -205,8 +205,8 @@ class _Pretty(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         level, text = _level(record), _message(record)
         label = getattr(record, "label_value", "")
-        if label and not text.startswith(label):
-            text = f"{label}: {text}"
+        if label:  # most texts begin with their source's name already
+            text = label + ": " + text.removeprefix(getattr(record, "name_", label) + ": ")
         trace = _trace(record)
         shown = redact(f"{text} {trace}" if trace else text).translate(_CONTROL)
         head = f"{level.upper():5}"

@@ -17,6 +17,7 @@ import msgspec
 
 from helr.config.model import Source
 from helr.errors import PollError
+from helr.log import excerpt
 from helr.shape import Getter, OverlapError, compile_paths
 from helr.transport.model import Response
 
@@ -157,6 +158,8 @@ class Decoder:
                 cursor_text(slowpage.dig(whole, self.cursor_path)) if self.cursor_path else None
             )
         except slowpage.NotAPageError as error:
+            if response.request.cursor and _names_cursor(response.status, bytes(body[:4096]), None):
+                raise self.refusal(response) from None
             raise self._bad(response, str(error), error.advice, cut=error.cut) from None
         except _NotPlain as error:
             raise self._bad(response, str(error), "check pagination.cursor_path") from None
@@ -284,7 +287,7 @@ def error_code(body: bytes) -> str | None:
         elif isinstance(found, list):
             found = found[0] if found else None
     if isinstance(found, (str, int)) and not isinstance(found, bool):
-        return " ".join(str(found).split())[:200] or None
+        return excerpt(" ".join(str(found).split())) or None
     return None
 
 

@@ -83,10 +83,11 @@ class Poller:
             self.output.ready(self.source.name)
             if refused:
                 return self._refused(refused, summary)
-            if self._over(summary, deadline):
+            delay = self.source.resilience.rate_limit.page_delay_secs
+            if self._over(summary, deadline, delay):
                 self._succeeded()
                 return summary
-            self.clock.sleep(self.source.resilience.rate_limit.page_delay_secs)
+            self.clock.sleep(delay)
 
     def _same_state(self) -> None:
         """Where the state file was deleted, write all anew; where it was replaced, obey the new."""
@@ -161,14 +162,17 @@ class Poller:
         seconds = self.source.resilience.timeouts.poll_tick_secs
         return None if seconds is None else self.clock.monotonic() + seconds
 
-    def _over(self, summary: Summary, deadline: float | None) -> bool:
-        """Whether the poll ends here: the chain does, or a limit of the poll is reached."""
+    def _over(self, summary: Summary, deadline: float | None, delay: float) -> bool:
+        """Whether the poll ends here: the chain does, or a limit of the poll is reached.
+
+        `delay`: seconds before the next page.
+        """
         summary.more = self.progress.position.cursor is not None
-        most = self.source.max_bytes
+        most, next_at = self.source.max_bytes, self.clock.monotonic() + delay
         limit = (
             ("max_pages" if summary.pages >= self.source.pagination.max_pages else None)
             or ("max_bytes" if most is not None and summary.bytes >= most else None)
-            or ("poll_tick_secs" if deadline and self.clock.monotonic() >= deadline else None)
+            or ("poll_tick_secs" if deadline and next_at >= deadline else None)
         )
         if summary.more and limit:
             self.log.debug("%s reached; the next poll goes on from here", limit)

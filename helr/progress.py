@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from math import floor
 
 import msgspec
 
@@ -63,7 +64,8 @@ class Progress:
             values.get(paginator.state_key) if paginator.cursor_path else None,
             self._chain(chain) if chain else None,
         )
-        self.resets = int(values.get("resets", "0"))
+        resets = values.get("resets", "")
+        self.resets = int(resets) if resets.isascii() and resets.isdigit() else 0
         self.edge = watermark.Edge({mark: at for kind, mark, at in stored.marks if kind == "edge"})
         self.cursors = {mark for kind, mark, _ in stored.marks if kind == "cursor"}
 
@@ -106,7 +108,7 @@ class Progress:
             return Fresh(None, [], None)
         times = self._times(page)
         keep, keys = None, list[str | None]()
-        if times and (repeats := self.edge.repeats(page.raws, times.instants)):
+        if times and (repeats := self.edge.repeats(page.raws, times.seconds)):
             keep = [index for index in range(len(page.raws)) if index not in repeats]
         if self.source.dedupe and keep != []:
             keys = dedupe.keys(page.fields[self.source.dedupe.id_path])
@@ -176,11 +178,10 @@ class Progress:
         self, checkpoint: Checkpoint, page: Page, times: watermark.Times, position: Position
     ) -> None:
         """Remember the events at or past the edge; forget those that fell behind it."""
-        edge, but = instant(position.watermark), None
+        edge, but = _second(instant(position.watermark)), None
         if position.chain:
-            edge, but = position.chain.greatest, edge
-        floor = page.received if edge is None else edge
-        marks = self.edge.reaches(floor, page.raws, times)
+            edge, but = _second(position.chain.greatest), edge
+        marks = self.edge.reaches(page.received if edge is None else edge, page.raws, times)
         checkpoint.marks += [("edge", mark, at) for mark, at in marks.items()]
         if edge is not None and self.edge.behind(edge, but):
             checkpoint.forget.append(("edge", edge, but))
@@ -248,6 +249,10 @@ def _later(mark: str | None, chain: Chain) -> str | None:
 
 def _as_text(chain: Chain | None) -> str | None:
     return msgspec.json.encode(chain).decode() if chain else None
+
+
+def _second(at: float | None) -> float | None:
+    return None if at is None else floor(at)
 
 
 def _short(cursor: str) -> bytes:

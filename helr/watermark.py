@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from math import floor
 from typing import Any
 
 import msgspec
@@ -27,29 +28,32 @@ def digest(raw: Any) -> bytes:
 
 
 class Edge(msgspec.Struct):
-    """Delivered events whose time is at the watermark, at the greatest of the chain, or later."""
+    """Delivered events of the watermark's second, of the greatest of the chain, or of later ones.
+
+    Whole seconds, because an API may compare no finer. `marks`: digest to second.
+    """
 
     marks: dict[bytes, float] = {}
 
-    def repeats(self, raws: Sequence[Any], times: Sequence[float | None]) -> set[int]:
+    def repeats(self, raws: Sequence[Any], seconds: Sequence[float | None]) -> set[int]:
         """Indexes of events that were delivered before."""
         known = set(self.marks.values())
-        if not known or known.isdisjoint(times):
+        if not known or known.isdisjoint(seconds):
             return set()
         return {
             index
-            for index, at in enumerate(times)
+            for index, at in enumerate(seconds)
             if at in known and digest(raws[index]) in self.marks
         }
 
-    def reaches(self, floor: float, raws: Sequence[Any], times: Times) -> Marks:
-        """New marks of the events at or past `floor`."""
-        if times.latest is None or times.latest < floor:
+    def reaches(self, second: float, raws: Sequence[Any], times: Times) -> Marks:
+        """New marks of the events of that second or later."""
+        if times.latest is None or times.latest < second:
             return {}
         found = {
             digest(raws[index]): at
-            for index, at in enumerate(times.instants)
-            if at is not None and at >= floor
+            for index, at in enumerate(times.seconds)
+            if at is not None and at >= second
         }
         return {mark: at for mark, at in found.items() if mark not in self.marks}
 
@@ -65,6 +69,7 @@ class Times(msgspec.Struct):
     """What one page's event times say: an instant per event, and the greatest's own spelling."""
 
     instants: list[float | None]
+    seconds: list[float | None]  # the same, cut to whole seconds
     greatest: float | None = None  # the greatest that is not after `received`
     spelled: str | None = None
     latest: float | None = None  # the greatest of all, the future too
@@ -81,19 +86,19 @@ class Times(msgspec.Struct):
 
 def read(log: Log, values: Sequence[Any], received: float) -> Times:
     """The instants of a page's events, warning once about those that are missing or odd."""
-    instants = (
-        list(values)
-        if set(map(type, values)) == {int} and -1e10 <= min(values) <= max(values) <= 1e11
-        else [instant(value) for value in values]
-    )
+    if set(map(type, values)) == {int} and -1e10 <= min(values) <= max(values) <= 1e11:
+        instants = seconds = list(values)
+    else:
+        instants = [instant(value) for value in values]
+        seconds = [None if at is None else floor(at) for at in instants]
     known = [at for at in instants if at is not None]
     latest = greatest = max(known, default=None)
     if len(known) < len(instants) or latest is None or latest > received:
         _warn(log, values, instants, received)
         greatest = max((at for at in known if at <= received), default=None)
     if greatest is None:
-        return Times(instants, latest=latest)
-    return Times(instants, greatest, spell(values[instants.index(greatest)]), latest)
+        return Times(instants, seconds, latest=latest)
+    return Times(instants, seconds, greatest, spell(values[instants.index(greatest)]), latest)
 
 
 def _warn(

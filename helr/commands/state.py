@@ -12,7 +12,7 @@ from typing import Any
 
 from helr.config.model import Config, Source
 from helr.errors import StateError, UnusableError
-from helr.state import RESERVED, Stored, exported
+from helr.state import RESERVED, Checkpoint, Stored, exported
 from helr.state.exported import LISTS
 from helr.state.lock import hold_source
 from helr.state.sqlite import SqliteStore
@@ -53,6 +53,9 @@ class StateCommand:
             print(f"  marks: {len(stored.marks)}")
 
     def reset(self, name: str, *, hold_only: bool) -> None:
+        reading = self._open(read_only=True)
+        if reading is None or name not in reading.sources():
+            self._known(name)
         store = self._changing(name)
         if hold_only:
             store.write_values(name, dict.fromkeys(exported.HELD))
@@ -62,9 +65,17 @@ class StateCommand:
         print(f"{name}: forgotten; its next poll starts afresh")
 
     def set(self, name: str, key: str, value: str) -> None:
+        """A new watermark begins a new chain: a chain under way would put its own in its place."""
         source = self._known(name)
         _check(source, key, value)
-        self._changing(name).write_values(name, {key: value or None})
+        change = Checkpoint(values={key: value or None})
+        store = self._changing(name)
+        if source.incremental_from and key == source.incremental_from.state_key:
+            change.values |= dict.fromkeys(("cursor", "chain", "resets"))
+            change.forget.append(("cursor", None, None))
+            if "cursor" in store.load(name).values:
+                print(f"{name}: the chain under way is given up; the next poll begins a new one")
+        store.commit(name, [change])
         print(f"{name}: {key} = {value}")
 
     def export(self) -> None:
@@ -125,7 +136,7 @@ def run(config: Config, action: str, **options: Any) -> int:
 def _check(source: Source, key: str, value: Any) -> None:
     """Refuse what a poll would not understand."""
     mark = source.incremental_from.state_key if source.incremental_from else None
-    known = sorted(RESERVED | ({mark} if mark else set()))
+    known = sorted((RESERVED | ({mark} if mark else set())) - set(LISTS))
     where = f"{source.name}: {key}"
     if isinstance(value, str) and key not in known:
         raise UnusableError(f"{where}: no such key of this source; there is: {', '.join(known)}")
@@ -133,6 +144,8 @@ def _check(source: Source, key: str, value: Any) -> None:
 
 
 def _read_document() -> dict[str, dict[str, Any]]:
+    if sys.stdin is None:
+        raise UnusableError("standard input is closed: give it what export wrote")
     try:
         whole = json.load(sys.stdin)
     except (ValueError, RecursionError) as error:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Mapping
 
 from helr import hints
 from helr.clock import Clock
-from helr.config.model import Config, Source
+from helr.config.model import Config, Source, State
 from helr.errors import HeldError, StateError, UnusableError
 from helr.line import Lines
 from helr.page import Decoder, Page
 from helr.pagination import open_paginator
 from helr.progress import Progress
-from helr.state import SourceNotes, Stored
+from helr.state import SourceNotes, Stored, open_store
 from helr.state.memory import MemoryStore
 from helr.times import instant, rfc3339
 from helr.transport import Request, Response, Transport
@@ -31,7 +32,7 @@ def run(config: Config, name: str) -> int:
     progress = Progress(source, paginator, stored, list)
     lines = Lines(source)
     decode = Decoder(source, paginator.cursor_path, [*progress.paths, *lines.paths])
-    notes = SourceNotes(MemoryStore(), name, stored.values)
+    notes = _Notes(config.globals.state, name, stored.values)
     slots = threading.BoundedSemaphore(1)
     transport = Transport(source, clock=Clock(), notes=notes, slots=slots)
     try:
@@ -47,6 +48,21 @@ def run(config: Config, name: str) -> int:
     with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as out:
         out.writelines(lines.build(page))
     return 0
+
+
+class _Notes(SourceNotes):
+    """Only a Retry-After is kept for the next process, because it is the server's word."""
+
+    def __init__(self, state: State, name: str, values: Mapping[str, str]) -> None:
+        super().__init__(MemoryStore(), name, values)
+        self._state = state
+
+    def set(self, key: str, value: str | None) -> None:
+        if key == "hold" and value != self.get(key) and self._state.backend == "sqlite":
+            store = open_store(self._state)
+            SourceNotes(store, self._source, self._values).set(key, value)
+            store.close()
+        super().set(key, value)
 
 
 def _stored(config: Config, name: str) -> Stored:

@@ -101,6 +101,24 @@ def _repeats(source: Source) -> Iterator[Warning_]:
             )
 
 
+def _passes_over(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
+    """What makes a poll go past events that are never asked for, or far past the start."""
+    if source.pagination.strategy == "none":
+        text = (
+            f"one page a poll: {vendor['name']} has more, and those are never asked for; "
+            f"set strategy: cursor, cursor_param: {vendor['cursor_param']} and cursor_path: "
+            f"{vendor['cursor_path']}"
+        )
+        yield ("pagination",), text
+    start = vendor["start_param"]
+    if start in source.first_request_query_params and source.incremental_from is None:
+        text = (
+            "only the first page begins there, the pages after it go back to the oldest event; "
+            f"put it under query_params, or set incremental_from with param_name: {start}"
+        )
+        yield ("first_request_query_params", start), text
+
+
 def _without_effect(source: Source) -> Iterator[Warning_]:
     rate, breaker = source.resilience.rate_limit, source.resilience.circuit_breaker
     if rate.burst_size is not None and rate.max_requests_per_second is None:
@@ -116,6 +134,7 @@ def _without_effect(source: Source) -> Iterator[Warning_]:
 
 
 def _vendor(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
+    yield from _passes_over(source, vendor)
     name = vendor["name"]
     for place in ("query_params", "first_request_query_params"):
         params: dict[str, str] = getattr(source, place)

@@ -61,6 +61,8 @@ def state_file(state: State) -> str | None:
         return None
     if "\0" in state.path:
         return "is no file name"
+    if state.path == ":memory:":
+        return "would keep nothing; for that, set backend: memory"
     path = Path(state.path)
     try:
         return _unwritable(path)

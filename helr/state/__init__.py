@@ -17,7 +17,9 @@ from helr.config.model import State
 from helr.errors import StateError
 from helr.log import for_source
 
-RESERVED = frozenset({"cursor", "next_url", "chain", "resets", "hold", "breaker", "success"})
+RESERVED = frozenset(
+    {"cursor", "next_url", "chain", "resets", "hold", "breaker", "success", "ids", "marks"}
+)
 
 
 class Checkpoint(msgspec.Struct):

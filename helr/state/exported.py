@@ -54,7 +54,7 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
             f"{where}: {value[:80]!r} is no time: give Unix seconds (1521214343) or ISO 8601 "
             "(2018-03-16T15:32:23Z), as the API's events spell it"
         )
-    if key in ("resets", "success") and value and not value.isdigit():
+    if key in ("resets", "success") and value and not (value.isascii() and value.isdigit()):
         raise UnusableError(f"{where}: {value[:80]!r} is no whole number")
     if key in ("chain", *HELD) and value:
         _check_object(where, value)

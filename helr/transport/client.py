@@ -282,8 +282,6 @@ class Transport:
         limits = self._source.resilience.rate_limit
         if response is None or not limits.respect_headers or getattr(error, "final", False):
             return 0.0, ""
-        if error.retry_after is not None and error.retry_after > 0:
-            return error.retry_after, "Retry-After"
         limited = response.status == 429
         return pacing.asked_wait(response.headers, limits, self._clock.now(), limited=limited)
 

@@ -156,3 +156,26 @@ def _get(mock: MockSlack, query: str) -> bytes:
     asked = Request(f"{mock.logs_url}?{query}", headers={"Authorization": f"Bearer {mock.token}"})
     with urlopen(asked) as answer:
         return bytes(answer.read())
+
+
+def test_a_new_watermark_ends_the_chain_under_way(collected: Helr, mock_slack: MockSlack) -> None:
+    newest = json.loads(mock_slack.raw_events()[0])["date_create"]
+    told = collected.run("state", "set", "slack-audit", "oldest_ts", str(newest - 500)).stdout
+    assert "the chain under way is given up" in told
+    collected.run("run", "--once")
+    assert f"oldest={newest - 500}" in mock_slack.requests[-1]["query"]
+
+
+def test_reset_of_a_source_that_nobody_knows(collected: Helr) -> None:
+    for args in (("nobody",), ("nobody", "--hold")):
+        result = collected.run("state", "reset", *args)
+        assert result.returncode == 2
+        assert "source nobody is not in helr.yaml; there is: slack-audit" in result.stderr
+    assert not list(collected.cwd.glob("*nobody*"))
+
+
+def test_a_source_that_left_the_config_can_be_forgotten(collected: Helr) -> None:
+    collected.slack("http://127.0.0.1:9", name="other")
+    assert "slack-audit" in json.loads(collected.run("state", "export").stdout)
+    assert collected.run("state", "reset", "slack-audit").returncode == 0
+    assert json.loads(collected.run("state", "export").stdout) == {}

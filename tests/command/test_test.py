@@ -90,3 +90,27 @@ def test_it_needs_no_lock(helr: Helr) -> None:
         assert helr.run("state", "show", "slack-audit").returncode == 0
         running.terminate()
         running.communicate(timeout=5)
+
+
+def test_a_retry_after_that_it_meets_is_kept_for_the_next_process(helr: Helr) -> None:
+    with MockSlack(events=10) as mock:
+        mock.settings.retry_after = 500
+        mock.fault("rate_limited")
+        helr.slack(mock.url)
+        assert "not asked before" in helr.run("test", "--source", "slack-audit").stderr
+        assert helr.run("run", "--once").returncode == 1
+        assert len(mock.requests) == 1
+
+
+def test_no_more_lines_wanted_is_no_error_to_tell(helr: Helr) -> None:
+    with MockSlack(events=1_000) as mock:
+        helr.slack(mock.url, query_params={"limit": 9999})
+        process = helr.start("test", "--source", "slack-audit")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+        assert b"events:      1000" in told
+        assert b"pipe" not in told.lower()
+        assert process.wait(5) == 4
