@@ -25,6 +25,7 @@ PAGES_IN_MEMORY = 4
 _DRAIN_SECS = 1.5  # how long a stop waits for the block in the pipe …
 _STOP_SECS = 1.7  # … and for the checkpoints too, when the state file is locked
 _SAY_SECS = 0.1
+_TRIES = 5  # times that the last checkpoints are tried, a second apart
 _TOGETHER_SECS = 0.1  # a signal to a whole pipeline ends its reader first: it counts as a signal
 
 log = for_source("", "", "")
@@ -110,17 +111,31 @@ class Collector:
 
     def _finish(self) -> int:
         """Wait until everything is settled and recorded; the status that this adds."""
-        told = False
-        try:
-            while (wait := self._output.finish()) > 0:
-                if not told:
-                    log.info("waiting %.3g s until what was read is settled", wait)
+        threading.Thread(target=self._settle, daemon=True).start()
+        return isinstance(self._event(), PollError)
+
+    def _settle(self) -> None:
+        """Beside the main thread, which listens for signals: a locked state file takes its time."""
+        tries, told = 0, False
+        while True:
+            try:
+                wait = self._output.finish()
+            except OutputGoneError as error:
+                return self.gone(error)
+            except StateError as error:
+                tries, wait = tries + 1, 1.0
+                if tries == _TRIES:
+                    log.error("%s", error)
+                    return self._events.put(error)
+            if wait <= 0:
+                return self._events.put(Summary())
+            if not told and not tries:
+                log.info("waiting %.3g s until what was read is settled", wait)
                 told = True
-                self._event(wait)
-        except StateError as error:
-            log.error("%s", error)
-            return error.exit_status
-        return 0
+            try:
+                self._clock.sleep(wait)
+            except Stopped:
+                return None
 
     def _once(self, poller: Poller) -> None:
         outcome = self._visit(poller)

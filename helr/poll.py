@@ -94,10 +94,11 @@ class Poller:
         generation = self.store.generation()
         if generation == self._generation:
             return
+        self.output.restate(self.source.name, None)
+        self.store.accept(self.source.name)
         there = self.store.load(self.source.name)
         if there.values or there.marks:
             self.log.warning("the state file was replaced: going on from what it says")
-            self.output.restate(self.source.name, None)
             self.progress = self._load()
         else:
             self.log.warning("the state file was deleted: writing it anew")

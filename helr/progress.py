@@ -225,6 +225,8 @@ class Progress:
         checkpoint.ids = list(self.seen.ids) if self.source.dedupe else []
         checkpoint.marks = [("edge", mark, at) for mark, at in self.edge.marks.items()]
         checkpoint.marks += [("cursor", mark, 0) for mark in self.cursors]
+        if self.resets:
+            checkpoint.values["resets"] = str(self.resets)
         return checkpoint
 
     def _warn_capacity(self, chain: Chain) -> None:

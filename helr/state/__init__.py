@@ -96,6 +96,10 @@ class Store(Protocol):
         """
         ...
 
+    def accept(self, source: str) -> None:
+        """The source knows of the present generation; until then its commits are refused."""
+        ...
+
     def prove(self) -> None:
         """Write something. Raises StateError when the state cannot be written."""
         ...

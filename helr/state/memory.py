@@ -67,6 +67,9 @@ class MemoryStore:
     def generation(self) -> int:
         return 0
 
+    def accept(self, source: str) -> None:
+        pass
+
     def prove(self) -> None:
         pass
 

@@ -64,6 +64,8 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._rows: dict[str, deque[tuple[int, int]]] = {}
         self._generation = 0
+        self._accepted: dict[str, int] = {}  # the generation each source goes on from
+        self._proof: float | None = None  # what this process wrote to prove the file writable
         self._log: tuple[int, int] | None = None  # the write-ahead log of the file that is open
         self._open(read_only)
 
@@ -98,13 +100,36 @@ class SqliteStore:
                 f"{VERSION}): upgrade helr, or name another file in global.state.path"
             )
         if read_only:
+            self._complete_in_memory()
             return
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._begin_log()
         self._db.execute("PRAGMA synchronous = NORMAL")
         if found < VERSION:
             self._db.executescript(
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;"
             )
+
+    def _begin_log(self) -> None:
+        """A write-ahead log. SQLite's own waiting does not cover the change to one, which two
+        processes may make at once."""
+        end = time.monotonic() + self._busy_secs
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+
+    def _complete_in_memory(self) -> None:
+        """Give a file that is only read (Helr's, or an empty one) the tables that it lacks."""
+        self._db.execute("PRAGMA temp_store = MEMORY")
+        there = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
+        for statement in _TABLES.split(";"):
+            name = statement.partition("CREATE TABLE IF NOT EXISTS ")[2].partition(" ")[0]
+            if name and name not in there:
+                self._db.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
 
     def load(self, source: str) -> Stored:
         with self._lock:
@@ -210,9 +235,11 @@ class SqliteStore:
         )
 
     def prove(self) -> None:
+        now = time.time()
         self._transaction(
-            lambda db: db.execute("INSERT OR REPLACE INTO helr_proof VALUES (1, ?)", (time.time(),))
+            lambda db: db.execute("INSERT OR REPLACE INTO helr_proof VALUES (1, ?)", (now,))
         )
+        self._proof = now
 
     def _transaction(
         self,
@@ -222,7 +249,7 @@ class SqliteStore:
         synced: bool = False,
     ) -> None:
         with self._lock:
-            self._same_file()
+            self._same_file(source)
             try:
                 if synced:
                     self._db.execute("PRAGMA synchronous = FULL")
@@ -294,8 +321,17 @@ class SqliteStore:
                 except UnusableError as error:
                     self._identity = -1, -1  # whatever stands there is opened the next time
                     raise StateError(str(error)) from None
-                self._generation += 1
+                if not self._put_back():
+                    self._generation += 1
             return self._generation
+
+    def _put_back(self) -> bool:
+        """Whether this is the file that was moved away, as it was. (Its inode would not tell: that
+        of a deleted file is given to the next one.)"""
+        if self._proof is None:
+            return False
+        found = self._db.execute("SELECT at FROM helr_proof").fetchone()
+        return found is not None and bool(found[0] == self._proof)
 
     def _abandon(self) -> None:
         """Close a file that was moved away. SQLite leaves its write-ahead log behind, which would
@@ -307,11 +343,20 @@ class SqliteStore:
             for end in ("-wal", "-shm"):
                 with suppress(OSError):
                     os.unlink(self.path + end)
+            self._proof = None  # what was in the log is gone: it is not as it was
         self._log = None
 
-    def _same_file(self) -> None:
-        """SQLite commits happily into a deleted file: look whether the path still names ours."""
-        if _identity(self.path) != self._identity:
+    def accept(self, source: str) -> None:
+        with self._lock:
+            self._accepted[source] = self._generation
+
+    def _same_file(self, source: str | None) -> None:
+        """SQLite commits happily into a deleted file: look whether the path still names ours.
+
+        Nor may what a source did before another one opened the new file go into that.
+        """
+        accepted = self._generation if source is None else self._accepted.get(source, 0)
+        if _identity(self.path) != self._identity or accepted != self._generation:
             raise StateError(
                 f"state file {self.path}: it was deleted or replaced while helr was running; "
                 "the next poll opens what is there"

@@ -226,8 +226,26 @@ def test_no_commit_goes_into_a_deleted_file(path: Path) -> None:
         store.commit("s", [Checkpoint(values={"cursor": "c2"})])
     assert store.generation() == 1
     assert values(store) == {}
+    with pytest.raises(StateError, match="deleted or replaced"):
+        store.commit("s", [Checkpoint(values={"cursor": "c2"})])  # it does not know of the new file
+    store.accept("s")
     store.commit("s", [Checkpoint(values={"cursor": "c3"})])
     assert values(open_state(path)) == {"cursor": "c3"}
+
+
+def test_a_file_put_back_as_it_was_is_no_other_one(path: Path) -> None:
+    folder, away = path.parent / "folder", path.parent / "away"
+    folder.mkdir()
+    store = open_state(folder / "state.db")
+    store.prove()
+    store.commit("s", [Checkpoint(values={"cursor": "c1"})])
+    folder.rename(away)
+    with pytest.raises(StateError):
+        store.generation()
+    away.rename(folder)
+    assert store.generation() == 0
+    store.commit("s", [Checkpoint(values={"cursor": "c2"})])
+    assert values(open_state(folder / "state.db")) == {"cursor": "c2"}
 
 
 def test_a_replaced_file_is_opened_even_when_it_could_not_be_at_first(path: Path) -> None:
@@ -247,6 +265,7 @@ def test_a_replaced_file_is_opened_even_when_it_could_not_be_at_first(path: Path
                 store.commit("s", [Checkpoint(values={"cursor": "new"})])
     assert store.generation() == 1
     assert values(store) == {"oldest_ts": "1795502129"}
+    store.accept("s")
     store.commit("s", [Checkpoint(values={"cursor": "new"})])
     assert store.generation() == 1
 
