@@ -20,7 +20,7 @@ def httpserver_json() -> Iterator[Callable[[Any], str]]:
         body = json.dumps(document).encode()
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
+            def do_GET(self) -> None:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
