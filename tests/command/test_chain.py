@@ -183,7 +183,7 @@ def test_a_cursor_that_helr_left_is_gone_on_with(helr: Helr, mock: MockSlack) ->
     cursor = state(helr)["cursor"]
     newest = json.loads(mock.raw_events()[0])["date_create"]
     helr.run("state", "reset", "slack-audit")
-    for key, value in (("cursor", cursor), ("oldest_ts", str(newest))):
+    for key, value in (("oldest_ts", str(newest)), ("cursor", cursor)):
         assert helr.run("state", "set", "slack-audit", key, value).returncode == 0
     mock.clear_requests()
     result = helr.run("run", "--once")

@@ -148,7 +148,7 @@ class Disk:
 
 class Engine(RuleBasedStateMachine):
     @initialize(
-        limit=st.integers(1, 7),
+        limit=st.sampled_from((1, 2, 5, 9)),
         pages=st.integers(1, 4),
         dedupe=st.booleans(),
         lookback=st.booleans(),
@@ -232,8 +232,9 @@ class Engine(RuleBasedStateMachine):
         except PollError:
             return None
 
-    @rule(steps=st.integers(0, 25))
-    def poll_and_be_killed(self, steps: int) -> None:
+    @rule(count=st.integers(0, 9), steps=st.integers(0, 16))
+    def poll_and_be_killed(self, count: int, steps: int) -> None:
+        self.events_arrive(count)
         self.world.steps_left = steps
         try:
             self.poll()
@@ -281,7 +282,7 @@ class Engine(RuleBasedStateMachine):
 
 
 Engine.TestCase.settings = settings(
-    max_examples=120,
+    max_examples=200,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -213,12 +213,13 @@ def test_a_reader_that_leaves_with_the_block_unread(pipe: Pipe) -> None:
     assert store.commits == []
 
 
+@pytest.mark.parametrize("settle", [0, 60])
 def test_a_reader_that_reads_the_block_and_leaves_is_not_trusted(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, settle: float
 ) -> None:
     """It may have died with the block in its hands: asked after the pipe was seen empty."""
     store = Journal()
-    out, _ = output(pipe.write_end, store)
+    out, _ = output(pipe.write_end, store, settle)
     seen = Stream._unread
 
     def read_and_leave(self: Stream) -> int:
