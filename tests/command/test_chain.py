@@ -151,6 +151,23 @@ def test_a_refused_cursor_with_retries_configured(helr: Helr, mock: MockSlack, s
     assert Counter(came + rest(helr)) == Counter(mock.ids())
 
 
+def test_a_reset_keeps_the_watermark(helr: Helr, mock: MockSlack) -> None:
+    configure(helr, mock.url)
+    came = ids(helr.run("run", "--once").stdout)
+    watermark = state(helr)["oldest_ts"]
+    mock.add_events(500)
+    mock.expire_cursors()
+    configure(helr, mock.url, pagination=PAGING | {"max_pages": 1})
+    came += ids(helr.run("run", "--once").stdout)
+    mock.expire_cursors()
+    assert helr.run("run", "--once").stdout == ""
+    assert state(helr)["oldest_ts"] == watermark
+    mock.clear_requests()
+    came += ids(helr.run("run", "--once").stdout)
+    assert params(mock)[0]["oldest"] == watermark
+    assert Counter(came + rest(helr)) == Counter(mock.ids())
+
+
 def test_a_cursor_that_leads_in_a_circle_never_loops(helr: Helr, mock: MockSlack) -> None:
     configure(helr, mock.url)
     mock.fault("repeat-cursor@3")
