@@ -53,7 +53,7 @@ docs-check: $(STAMP) ## fail when a generated part of README.md or docs/ is stal
 mock: $(STAMP) ## start the mock in the background (MOCK_PORT, MOCK_ARGS="--events 500")
 	@$(PY) tools/mock.py start $(MOCK_ARGS)
 
-mock-stop: $(STAMP) ## stop the mock
+mock-stop: $(STAMP) ## stop every mock that `make mock` started (MOCK_PORT=N: that one alone)
 	@$(PY) tools/mock.py stop
 
 cassettes: $(STAMP) ## record tests/cassettes anew from the mock
@@ -75,7 +75,7 @@ bench-peers: $(STAMP) ## install the peers that `make bench` compares with, into
 	@tools/bench_peers.sh
 
 clean: ## remove everything that can be made again, .venv too
-	@if [ -x $(PY) ]; then $(PY) tools/mock.py stop; fi
+	@if [ -x $(PY) ]; then MOCK_PORT= $(PY) tools/mock.py stop; fi
 	rm -rf $(VENV) build dist *.egg-info .mock .coverage .coverage.* htmlcov \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis bench/results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

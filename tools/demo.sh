@@ -1,9 +1,11 @@
 #!/bin/sh
 # Collects the mock's events once, with a state of its own so that every demo shows them all.
-# `make demo` runs it; it leaves a mock that was running already as it was.
+# `make demo` runs it; it leaves a mock that was running already as it was. MOCK_PORT: as for it.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 PATH="$root/.venv/bin:$PATH"
+export MOCK_PORT="${MOCK_PORT:-8787}"
+export SLACK_AUDIT_URL="http://127.0.0.1:$MOCK_PORT/audit/v1/logs"
 dir=$(mktemp -d)
 started=
 finish() {
@@ -22,4 +24,6 @@ export SLACK_TOKEN_FILE="$root/mock_server/token"
 head -n 3 "$dir/events.ndjson"
 echo "…"
 echo "$(wc -l <"$dir/events.ndjson" | tr -d ' ') events came, one a line; the first three are above."
-echo "Next: . .venv/bin/activate && make mock && helr run --once"
+next=". .venv/bin/activate && make mock"
+[ "$MOCK_PORT" = 8787 ] || next="$next MOCK_PORT=$MOCK_PORT && export SLACK_AUDIT_URL=$SLACK_AUDIT_URL"
+echo "Next: $next && helr run --once"

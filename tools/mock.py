@@ -2,8 +2,9 @@
 
 `start [ARGS]` returns when the mock answers, and prints its URL; one that already runs is left
 as it is; a port that something else holds is an error that says so. `status` prints the URL of
-one that runs, or nothing. The mock's process id and
-log stand in .mock/. MOCK_PORT names another port than the one helr.yaml polls.
+one that runs, or nothing. MOCK_PORT names another port than the one helr.yaml polls: `start` then
+prints the line to export as well, and `stop` stops that mock; without MOCK_PORT it stops all.
+Process ids and logs stand in .mock/, one of each a port.
 """
 
 from __future__ import annotations
@@ -19,18 +20,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-PORT = int(os.environ.get("MOCK_PORT") or 8787)
-PIDFILE = ROOT / ".mock" / "pid"
-LOG = ROOT / ".mock" / "log"
+DEFAULT_PORT = "8787"  # helr.yaml's
+CHOSEN = os.environ.get("MOCK_PORT", "")
+PORT = CHOSEN or DEFAULT_PORT
+DIR = ROOT / ".mock"
+PIDFILE = DIR / f"{PORT}.pid"
+LOG = DIR / f"{PORT}.log"
 START_SECS = 15
 STOP_SECS = 5
 
 
 def main(args: list[str]) -> int:
+    if not (PORT.isascii() and PORT.isdigit() and 0 < int(PORT) < 65536):
+        return fail(f"MOCK_PORT is {PORT}, and must be a number from 1 to 65535")
     if args[:1] == ["start"]:
         return start(args[1:])
     if args == ["stop"]:
-        return stop()
+        return stop([PIDFILE] if CHOSEN else sorted(DIR.glob("*.pid")))
     if args == ["status"]:
         print(f"http://{HOST}:{PORT}" if answers() else "", end="")
         return 0
@@ -42,13 +48,14 @@ def start(args: list[str]) -> int:
     url = f"http://{HOST}:{PORT}"
     if answers():
         print(f"{url} (the mock was running already; make mock-stop ends it)")
+        print_export()
         return 0
     if taken():
         return fail(f"port {PORT} is taken by something else; stop that, or set MOCK_PORT")
-    PIDFILE.parent.mkdir(exist_ok=True)
+    DIR.mkdir(exist_ok=True)
     with LOG.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mock_server", "--host", HOST, "--port", str(PORT), *args],
+            [sys.executable, "-m", "mock_server", "--host", HOST, "--port", PORT, *args],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -60,6 +67,7 @@ def start(args: list[str]) -> int:
     while process.poll() is None and time.monotonic() < deadline:
         if answers():
             print(url)
+            print_export()
             return 0
         time.sleep(0.05)
     if process.poll() is None:
@@ -69,12 +77,25 @@ def start(args: list[str]) -> int:
     return fail(f"the mock did not start: {lines[-1]} (log: {LOG})")
 
 
-def stop() -> int:
-    pid = running_pid()
-    PIDFILE.unlink(missing_ok=True)
-    if pid is None:
+def print_export() -> None:
+    """What makes helr.yaml poll this mock, when it is not the one it polls anyway."""
+    if PORT != DEFAULT_PORT:
+        print(f"export SLACK_AUDIT_URL=http://{HOST}:{PORT}/audit/v1/logs")
+
+
+def stop(pidfiles: list[Path]) -> int:
+    running = {path: pid for path in pidfiles if (pid := running_pid(path)) is not None}
+    for path in pidfiles:
+        path.unlink(missing_ok=True)
+    for path, pid in running.items():
+        end(pid)
+        print(f"the mock on port {path.stem} is stopped")
+    if not running:
         print("the mock was not running")
-        return 0
+    return 0
+
+
+def end(pid: int) -> None:
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECS
     while is_mock(pid):
@@ -82,13 +103,11 @@ def stop() -> int:
             os.kill(pid, signal.SIGKILL)
             break
         time.sleep(0.02)
-    print("the mock is stopped")
-    return 0
 
 
 def answers() -> bool:
     """Whether helr's mock, and nothing else, answers on the port."""
-    connection = http.client.HTTPConnection(HOST, PORT, timeout=2)
+    connection = http.client.HTTPConnection(HOST, int(PORT), timeout=2)
     try:
         connection.request("GET", "/_mock/health")
         return connection.getresponse().status == 200
@@ -102,15 +121,15 @@ def taken() -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, PORT))
+            probe.bind((HOST, int(PORT)))
         except OSError:
             return True
     return False
 
 
-def running_pid() -> int | None:
+def running_pid(pidfile: Path) -> int | None:
     try:
-        pid = int(PIDFILE.read_text())
+        pid = int(pidfile.read_text())
     except (OSError, ValueError):
         return None
     return pid if is_mock(pid) else None
