@@ -30,8 +30,10 @@ page lists those lines as `helr run --once` writes them, without the time at the
 folded; `helr test --source NAME` shows the same with more around it. The tests provoke each of them
 and compare it word for word, but for the URL, times and numbers. No line ever shows a token.
 
-Nothing that the API returned is lost in any of them: an event is delivered, or asked for again.
-A failed source does not stop the others.
+Where an entry says nothing else, helr does not try again, and ends with status 1. What came before
+the failure is delivered, the state stands after the last delivered page, and the next poll asks for
+the failed page again: nothing that the API returned is lost. A failed source does not stop the
+others.
 
 ```
 {status}
@@ -58,9 +60,16 @@ def _entry(entry: dict[str, Any], outcomes: dict[str, str]) -> str:
     if shown:
         lines.append("```\n" + "\n".join(shown) + "\n```\n")
     lines.append(f"- **Means:** {entry['means']}")
-    lines.append(f"- **helr:** {outcomes[entry['outcome']]} Exit status {entry['exit']}.")
+    if does := _does(entry, outcomes):
+        lines.append(f"- **helr:** {does}")
     lines.append(f"- **Do:** {entry['do']}\n")
     return "\n".join(lines)
+
+
+def _does(entry: dict[str, Any], outcomes: dict[str, str]) -> str:
+    """What helr does, as far as the introduction does not say it."""
+    status = f"Exit status {entry['exit']}." if entry["exit"] != 1 else ""
+    return f"{outcomes[entry['outcome']]} {status}".strip()
 
 
 def _settings(entry: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -1,7 +1,7 @@
 """Write the command's help texts into the docs, or with --check fail when they are stale.
 
-README.md has the command's own and `run`'s, docs/commands.md all of them. They stand between two
-marker lines, and come from the parser that the command uses.
+README.md has the command's own, docs/commands.md all of them. They stand between two marker lines,
+and come from the parser that the command uses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main(args: list[str]) -> int:
     os.environ["NO_COLOR"] = "1"  # Python 3.14 colours help
     every = list(parsers(build_parser()))
     pages = {
-        ROOT / "README.md": every[:2],
+        ROOT / "README.md": every[:1],
         ROOT / "docs/commands.md": every,
     }
     stale = [path for path, those in pages.items() if _write(path, those, check="--check" in args)]

@@ -42,6 +42,9 @@ class Reader:
             name, _, value = line.removeprefix("export ").partition("=")
             self.env[name] = value.replace("xoxp-...", "xoxp-mock")
             return ""
+        if line.startswith("cd "):
+            self.cwd /= line.removeprefix("cd ")
+            return ""
         if line == "helr run":
             return self.run_for_a_while()
         done = subprocess.run(
