@@ -23,18 +23,35 @@ ROOT = Path(__file__).resolve().parent.parent
 MOCK_TOKEN = "xoxp-mock"
 
 # A command's environment is clean but for these: where programs are, and measuring coverage.
-KEPT = ("PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
+KEPT = ("PATH",)
+MEASURING = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
+
+# Starts a command from a small process: Linux counts the size of whoever starts a process as
+# that process's own peak. Tells the peak in KiB in the file that its first argument names.
+_LAUNCH = """
+import os, resource, sys
+child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+open(sys.argv[1], "w").write(str(peak))
+sys.exit(status)
+"""
 
 
 @dataclass
 class Helr:
-    """Runs `python -m helr` in a directory of its own, as a user would."""
+    """Runs `python -m helr` in a directory of its own, as a user would.
+
+    `measured`: whether its coverage counts; that doubles what a process costs.
+    """
 
     cwd: Path
+    measured: bool = True
     env: dict[str, str] = field(default_factory=lambda: {"SLACK_AUDIT_TOKEN": MOCK_TOKEN})
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        names = KEPT + MEASURING if self.measured else KEPT
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         return {"HOME": str(self.cwd), **kept, **self.env, **(extra or {})}
 
     def run(
@@ -66,6 +83,20 @@ class Helr:
             **options,
         )
 
+    def peak(self, *args: str, **options: Any) -> tuple[int, int]:
+        """Run to the end, not measured; exit status and peak memory in bytes."""
+        told = self.cwd / "peak"
+        self.measured = False
+        result = subprocess.run(
+            [sys.executable, "-S", "-c", _LAUNCH, str(told), sys.executable, "-m", "helr", *args],
+            cwd=self.cwd,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            check=False,
+            **options,
+        )
+        return result.returncode, int(told.read_text()) * 1024
+
     def config(self, name: str = "helr.yaml", **content: Any) -> Path:
         """Write a config file; keyword arguments are its top-level keys."""
         path = self.cwd / name
@@ -94,14 +125,20 @@ def slack_source(url: str, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def helr(tmp_path: Path) -> Helr:
-    return Helr(tmp_path)
+def measured(request: pytest.FixtureRequest) -> bool:
+    """Whether the commands that a test starts count for coverage; see the marker `unmeasured`."""
+    return request.node.get_closest_marker("unmeasured") is None
 
 
 @pytest.fixture
-def new_helr(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Helr]:
+def helr(tmp_path: Path, measured: bool) -> Helr:
+    return Helr(tmp_path, measured)
+
+
+@pytest.fixture
+def new_helr(tmp_path_factory: pytest.TempPathFactory, measured: bool) -> Callable[[], Helr]:
     """More than one directory in one test."""
-    return lambda: Helr(tmp_path_factory.mktemp("helr"))
+    return lambda: Helr(tmp_path_factory.mktemp("helr"), measured)
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,12 @@ The exit status is pytest's; when that is good, coverage below the floor of setu
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+# A file's tests stay together, on one of a few processes: more than cores, as tests wait a lot.
+WORKERS = ("-n", str(min((os.cpu_count() or 1) + 1, 8)), "--dist", "loadfile")
 
 
 def coverage(*args: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
@@ -17,7 +21,7 @@ def coverage(*args: str, quiet: bool = False) -> subprocess.CompletedProcess[str
 
 def main() -> int:
     coverage("erase")
-    status = coverage("run", "-m", "pytest", *sys.argv[1:]).returncode
+    status = coverage("run", "-m", "pytest", *WORKERS, *sys.argv[1:]).returncode
     # Processes killed in mid-write leave data files that cannot be read; they are left out.
     coverage("combine", "-q", quiet=True)
     report = coverage("report", quiet=True)

@@ -7,6 +7,7 @@ a pooled connection that the server closed while it was idle is replaced without
 
 from __future__ import annotations
 
+import errno
 import http.client
 import io
 import socket
@@ -228,6 +229,8 @@ class _ConnectMixin:
                 raise
         if isinstance(failure, TimeoutError):
             self.deadline.connect_left()  # says which limit it was
+        if isinstance(failure, ConnectionResetError):  # urllib3 would go on to read an answer
+            raise ConnectionAbortedError(errno.ECONNABORTED, failure.strerror) from failure
         raise failure or OSError("the name has no address")
 
     def _tunnel(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+import helr.transport.wire  # noqa: F401 - before a cassette puts its own classes into urllib3
 from helr.state.memory import MemoryStore
 from tests.cassettes import EVENTS, HERE, PAGE, REFUSALS, SCENARIOS, TOKEN, Collected, collect
 

@@ -26,6 +26,8 @@ from mock_server.faults import FAULTS
 from tests.conftest import Helr, slack_source
 from tests.errors_table import entries, level_and_text, pattern
 
+pytestmark = pytest.mark.unmeasured
+
 NAME = "slack-audit"
 STATE = "helr-state.db"
 EVENTS, LIMIT = 7, 2  # four pages

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ import pytest
 from mock_server import MockSlack
 from mock_server.faults import FAULTS
 from tests.conftest import Helr, slack_source
+
+pytestmark = pytest.mark.unmeasured
 
 MIB = 2**20
 BASE = 60 * MIB  # what helr with its HTTP library takes at most, whatever comes
@@ -50,10 +51,8 @@ def measured(helr: Helr, url: str, **changes: Any) -> tuple[int, int, str, str]:
     helr.config(sources={"slack-audit": slack_source(url, resilience=ONCE, **changes)})
     out, log = helr.cwd / "out", helr.cwd / "log"
     with out.open("wb") as stdout, log.open("wb") as stderr:
-        process = helr.start("run", "--once", stdout=stdout, stderr=stderr)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, used.ru_maxrss * 1024, out.read_text(), log.read_text()
+        status, peak = helr.peak("run", "--once", stdout=stdout, stderr=stderr)
+    return status, peak, out.read_text(), log.read_text()
 
 
 @pytest.mark.parametrize("limit", [None, 10 * MIB], ids=["as it comes", "10 MiB"])

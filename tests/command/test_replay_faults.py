@@ -25,6 +25,8 @@ from mock_server.faults import FAULTS
 from tests.cassettes import SCENARIOS, Patient
 from tests.conftest import slack_source
 
+pytestmark = pytest.mark.unmeasured
+
 # They only take time, or say that it ran out; test_record_replay.py and the transport's own tests
 # have them.
 SLOW = {"hang", "slow", "drip-headers", "drip-body", "gzip-bomb"}

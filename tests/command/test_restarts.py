@@ -18,6 +18,8 @@ import pytest
 from mock_server import MockSlack
 from tests.conftest import Helr
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def mock() -> Iterator[MockSlack]:

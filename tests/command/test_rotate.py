@@ -27,6 +27,8 @@ from helr.state.sqlite import SqliteStore
 from mock_server import MockSlack
 from tests.conftest import Helr
 
+pytestmark = pytest.mark.unmeasured
+
 DAY = 86_400
 NOW = 1_700_000_000.0  # 2023-11-14
 
@@ -191,7 +193,7 @@ def _locked(path: Path) -> None:
     from helr.errors import LockedError
 
     try:
-        file.hold(os.open(path, os.O_WRONLY), "it")
+        file.hold(os.open(path, os.O_WRONLY), "it", "writes")
     except LockedError:
         os._exit(3)
 

@@ -20,6 +20,8 @@ from mock_server import MockSlack
 from tests.command.support import configure, ended, follow, ids, until
 from tests.conftest import Helr
 
+pytestmark = pytest.mark.unmeasured
+
 LIMIT = 2.0  # seconds
 TERM, INT = signal.SIGTERM, signal.SIGINT
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from mock_server import MockSlack
 from tests.command.test_ground import CAREFUL
 from tests.conftest import Helr
+
+pytestmark = pytest.mark.unmeasured
 
 # Beyond what `import requests` brings. A new name here costs every poll of every user: think first.
 ALLOWED = {

@@ -19,6 +19,8 @@ from mock_server import MockSlack
 from tests.command.support import Follow, configure, ended, follow, ids, until
 from tests.conftest import Helr
 
+pytestmark = pytest.mark.unmeasured
+
 SETPIPE = 1031
 
 

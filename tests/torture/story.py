@@ -163,7 +163,7 @@ class Story:
             process = subprocess.Popen(
                 [sys.executable, "-m", "helr", *args],
                 cwd=self.folder,
-                env={**os.environ, "TOKEN": self.mock.token},
+                env={"PATH": os.environ["PATH"], "TOKEN": self.mock.token},
                 stdin=subprocess.DEVNULL,
                 stdout=write,
                 stderr=log,
