@@ -5,7 +5,12 @@ A vendor's advice is data (`helr/vendors/*.json`, members `errors` and `no_event
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from helr.config.model import Source
+    from helr.transport.model import Request
 
 BY_STATUS = {
     400: "the API does not accept a parameter; check query_params against its documentation",
@@ -60,9 +65,23 @@ def advice(
     return SERVER if status >= 500 else OTHER
 
 
-def no_events(url: str) -> str:
-    """What to check when a poll that went well brought no event."""
-    return str(_vendor(url).get("no_events") or NO_EVENTS)
+def no_events(source: Source, request: Request) -> str:
+    """What to check when a poll that went well brought no event; where it began, if it did."""
+    vendor = _vendor(source.url)
+    known = source.incremental_from
+    name = known.param_name if known else vendor.get("start_param", "")
+    value = dict(request.params).get(name)
+    begun = f"{name}={value} from {_origin(source, name, value)}; " if value else ""
+    return begun + str(vendor.get("no_events") or NO_EVENTS)
+
+
+def _origin(source: Source, name: str, value: str) -> str:
+    """Where the value of a parameter comes from: what the config does not say is the state's."""
+    for place in ("first_request_query_params", "query_params"):
+        if getattr(source, place).get(name) == value:
+            return place
+    in_url = parse_qsl(urlsplit(source.url).query)
+    return "url" if (name, value) in in_url else "the state"
 
 
 def _is_html(body: bytes, content_type: str) -> bool:

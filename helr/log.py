@@ -40,6 +40,11 @@ _pattern: re.Pattern[str] | None = None
 _lock = threading.Lock()
 
 
+def counted(number: int, what: str) -> str:
+    """`1 page`, `2 pages`"""
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
 def secret(value: str) -> None:
     """From now on, never show this value, nor its escaped and encoded forms."""
     global _pattern

@@ -12,7 +12,7 @@ from math import floor
 
 import msgspec
 
-from helr import dedupe, watermark
+from helr import dedupe, origin, watermark
 from helr.config.model import Source
 from helr.errors import StateError
 from helr.log import for_source
@@ -58,6 +58,9 @@ class Progress:
         self._seen: dedupe.Seen | None = None
         self._warned = False
         values = stored.values
+        self._url = values.get(origin.KEY)  # of the API that all this comes from; Helr keeps none
+        if warning := origin.another(source, values):
+            self._log.warning("%s", warning)
         chain = values.get("chain")
         self.position = Position(
             values.get(self._incremental.state_key) if self._incremental else None,
@@ -154,6 +157,7 @@ class Progress:
         checkpoint = self._checkpoint(position)
         if times:
             self._mark_edge(checkpoint, page, times, position)
+        self._name_api(checkpoint, fresh)
         return Move(position, checkpoint, fresh.keys)
 
     def _checkpoint(self, position: Position) -> Checkpoint:
@@ -186,6 +190,14 @@ class Progress:
         if edge is not None and self.edge.behind(edge, but):
             checkpoint.forget.append(("edge", edge, but))
 
+    def _name_api(self, checkpoint: Checkpoint, fresh: Fresh) -> None:
+        """The first checkpoint that moves something says where it comes from, and so does the
+        first page from another API."""
+        moves = self._url or checkpoint.values or checkpoint.marks or fresh.keys
+        now = origin.address(self.source)
+        if (self._incremental or self.source.dedupe) and moves and now != self._url:
+            checkpoint.values[origin.KEY] = now
+
     def reset(self) -> Move:
         """The cursor was refused: cursor and chain go, the watermark stays."""
         move = Move(Position(self.position.watermark), Checkpoint())
@@ -214,6 +226,7 @@ class Progress:
                 self.cursors.add(mark)
             else:
                 self.edge.marks[mark] = at
+        self._url = move.checkpoint.values.get(origin.KEY, self._url)
         if "resets" in move.checkpoint.values:
             self.resets = int(move.checkpoint.values["resets"] or 0)
 
@@ -227,6 +240,8 @@ class Progress:
         checkpoint.marks += [("cursor", mark, 0) for mark in self.cursors]
         if self.resets:
             checkpoint.values["resets"] = str(self.resets)
+        if self._url:
+            checkpoint.values[origin.KEY] = self._url
         return checkpoint
 
     def _warn_capacity(self, chain: Chain) -> None:

@@ -82,6 +82,15 @@ def rfc3339(seconds: float) -> str:
     return f"{stamp}{fraction}Z"
 
 
+def spelling(text: str) -> str:
+    """In which manner a time is spelled."""
+    if not _NUMBER.match(text):
+        return "ISO 8601"
+    units = ("nanoseconds", "microseconds", "milliseconds")
+    scales = zip(_SCALES, units, strict=True)
+    return next((unit for (above, _), unit in scales if abs(float(text)) > above), "Unix seconds")
+
+
 def spell(value: Any) -> str:
     """A time as it is sent back: strings untouched, whole numbers without exponent or point."""
     if type(value) is float and value.is_integer():

@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from typing import Any
 
 from helr.config.model import Config, Source
+from helr.config.problems import no_such_source
 from helr.errors import StateError, UnusableError
-from helr.state import RESERVED, Checkpoint, Stored, exported
+from helr.log import counted
+from helr.state import RESERVED, Checkpoint, Stored, exported, peek
 from helr.state.exported import LISTS
 from helr.state.lock import hold_source
 from helr.state.sqlite import SqliteStore
+from helr.times import instant, spelling
 
 
 class StateCommand:
@@ -42,13 +46,13 @@ class StateCommand:
         ids = store.ids(name) if store else []
         if not stored.values and not stored.marks and not ids:
             self._known(name)
-            print(f"{name}: no state in {self._path}")
+            print(f"{name}: no state in {os.path.abspath(self._path)}")
             return
         print(name)
         for key, value in sorted(stored.values.items()):
             print(f"  {key}: {value}")
         if ids:
-            print(f"  ids: {len(ids)} delivered ids")
+            print(f"  ids: {counted(len(ids), 'delivered id')}")
         if stored.marks:
             print(f"  marks: {len(stored.marks)}")
 
@@ -68,9 +72,12 @@ class StateCommand:
         """A new watermark begins a new chain: a chain under way would put its own in its place."""
         source = self._known(name)
         _check(source, key, value)
+        mark = source.incremental_from and source.incremental_from.state_key
+        if key == mark and value:
+            _check_watermark(source, key, value, peek(self._config.globals.state, name))
         change = Checkpoint(values={key: value or None})
         store = self._changing(name)
-        if source.incremental_from and key == source.incremental_from.state_key:
+        if key == mark:
             change.values |= dict.fromkeys(("cursor", "chain", "resets"))
             change.forget.append(("cursor", None, None))
             if "cursor" in store.load(name).values:
@@ -87,6 +94,8 @@ class StateCommand:
     def load(self) -> None:
         """`import`: every source in the document is replaced, all checked before any is."""
         whole = _read_document()
+        if not whole:
+            print("nothing in it: no source was changed")
         for name, values in whole.items():
             source = self._known(name)
             for key, value in values.items():
@@ -110,8 +119,8 @@ class StateCommand:
     def _known(self, name: str) -> Source:
         if name in self._config.sources:
             return self._config.sources[name]
-        names = ", ".join(sorted(self._config.sources))
-        raise UnusableError(f"source {name} is not in {self._config.path}; there is: {names}")
+        missing = no_such_source(name, self._config.sources)
+        raise UnusableError(f"{self._config.path}: {missing}")
 
 
 def run(config: Config, action: str, **options: Any) -> int:
@@ -141,6 +150,28 @@ def _check(source: Source, key: str, value: Any) -> None:
     if isinstance(value, str) and key not in known:
         raise UnusableError(f"{where}: no such key of this source; there is: {', '.join(known)}")
     exported.check(where, key, value, mark)
+
+
+def _check_watermark(source: Source, key: str, value: str, stored: Stored) -> None:
+    """Refuse a time that would hide events, or that the API may read as another one."""
+    from helr import vendors
+
+    where, manner = f"{source.name}: {key}", spelling(value)
+    at = instant(value)
+    if manner != "ISO 8601" and (vendors.find(source.url) or {}).get("times"):  # it reads seconds
+        at = float(value)
+    if at is not None and at > time.time() + 86400:
+        hint = f"; {manner} given?" if manner not in ("ISO 8601", "Unix seconds") else ""
+        raise UnusableError(
+            f"{where}: {value[:80]} is more than a day in the future: every event until then "
+            f"would be missed{hint}"
+        )
+    before = stored.values.get(key)
+    if before and spelling(before) != manner:
+        raise UnusableError(
+            f"{where}: {value[:80]} is {manner}, and the watermark so far, {before}, is "
+            f"{spelling(before)}: spell it like that, as the API's events do"
+        )
 
 
 def _read_document() -> dict[str, dict[str, Any]]:

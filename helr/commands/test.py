@@ -8,31 +8,35 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping
 
 from helr import hints
 from helr.clock import Clock
 from helr.config.model import Config, Source, State
-from helr.errors import HeldError, StateError, UnusableError
+from helr.errors import HeldError
 from helr.line import Lines
 from helr.page import Decoder, Page
 from helr.pagination import open_paginator
 from helr.progress import Progress
-from helr.state import SourceNotes, Stored, open_store
+from helr.state import SourceNotes, open_store, peek
 from helr.state.memory import MemoryStore
 from helr.times import instant, rfc3339
 from helr.transport import Request, Response, Transport
+from helr.transport.breaker import Breaker
 
 
 def run(config: Config, name: str) -> int:
     """The exit status. Raises PollError when the API's answer is no page of events."""
     source = config.sources[name]
-    stored = _stored(config, name)
+    stored = peek(config.globals.state, name)
     paginator = open_paginator(source.pagination)
     progress = Progress(source, paginator, stored, list)
     lines = Lines(source)
     decode = Decoder(source, paginator.cursor_path, [*progress.paths, *lines.paths])
-    notes = _Notes(config.globals.state, name, stored.values)
+    values = dict(stored.values)
+    breaker = Breaker(source.resilience.circuit_breaker, values.pop("breaker", None))
+    notes = _Notes(config.globals.state, name, values)
     slots = threading.BoundedSemaphore(1)
     transport = Transport(source, clock=Clock(), notes=notes, slots=slots)
     try:
@@ -40,10 +44,11 @@ def run(config: Config, name: str) -> int:
     except HeldError as error:
         _say("held", f"{error}; nothing was asked")
         return error.exit_status
+    _tell_breaker(name, breaker)
     request = progress.request()
     _say("request", _shown(request))
     page = transport.fetch(request, lambda response: _told(response, decode))
-    _report(source, page)
+    _report(source, request, page)
     sys.stdout.flush()
     with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as out:
         out.writelines(lines.build(page))
@@ -65,20 +70,15 @@ class _Notes(SourceNotes):
         super().set(key, value)
 
 
-def _stored(config: Config, name: str) -> Stored:
-    """What the state holds, or nothing; the state file is only read."""
-    state = config.globals.state
-    if state.backend == "memory" or not os.path.exists(state.path):
-        return Stored()
-    from helr.state.sqlite import SqliteStore
-
-    store = SqliteStore(state.path, read_only=True)
-    try:
-        return store.load(name)
-    except StateError as error:
-        raise UnusableError(str(error)) from None
-    finally:
-        store.close()
+def _tell_breaker(name: str, breaker: Breaker) -> None:
+    """An open breaker keeps runs from asking, not a person who has just put something right."""
+    until = breaker.blocked_until(time.time())
+    if until is not None:
+        _say(
+            "breaker",
+            f"open until {rfc3339(int(until))}: a run asks nothing before that, this does; "
+            f"`helr state reset {name} --hold` closes it",
+        )
 
 
 def _say(what: str, text: str) -> None:
@@ -103,9 +103,9 @@ def _told(response: Response, decode: Decoder) -> Page:
     return decode(response)
 
 
-def _report(source: Source, page: Page) -> None:
+def _report(source: Source, request: Request, page: Page) -> None:
     _say("events", str(len(page.raws)))
-    if not page.raws and (advice := hints.no_events(source.url)):
+    if not page.raws and (advice := hints.no_events(source, request)):
         _say("no events", advice)
     path = source.incremental_from and source.incremental_from.event_timestamp_path
     columns = [path] if path else Lines(source).time_fields

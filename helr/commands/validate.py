@@ -13,6 +13,7 @@ from typing import Any
 from helr.config import ConfigError, Problem, advice
 from helr.config.load import examine
 from helr.config.model import Config, Source
+from helr.log import counted
 from helr.transport.security import safe_url
 
 
@@ -24,7 +25,7 @@ def run(config_path: str, *, output_format: str = "text", sources: Sequence[str]
         if output_format == "json":
             _write_json(_report(error.problems))
         else:
-            sys.stderr.write(f"{error}\n{_count(len(error.problems), 'problem')}\n")
+            sys.stderr.write(f"{error}\n{counted(len(error.problems), 'problem')}\n")
         return error.exit_status
     if output_format == "json":
         _write_json({**_report([], warnings), **_summary(config)})
@@ -38,10 +39,6 @@ def run(config_path: str, *, output_format: str = "text", sources: Sequence[str]
 def _warning(warning: Problem) -> str:
     place, _, rest = str(warning).partition(": ")
     return f"{place}: warning: {rest}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _report(problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> dict[str, Any]:
@@ -91,7 +88,7 @@ def _pages(source: Source) -> int:
 
 
 def _lines(config: Config) -> Iterator[str]:
-    yield f"{config.path}: valid, {_count(len(config.sources), 'source')}"
+    yield f"{config.path}: valid, {counted(len(config.sources), 'source')}"
     for source in config.sources.values():
         yield f"{source.name}: GET {safe_url(source.url)}"
         yield f"  {_how_often(source)}"
@@ -105,10 +102,10 @@ def _lines(config: Config) -> Iterator[str]:
 def _how_often(source: Source) -> str:
     schedule, size = source.schedule, advice.page_size(source)
     jitter = f" plus up to {schedule.jitter_secs:g} s" if schedule.jitter_secs else ""
-    events = f" of {_count(size, 'event')}" if size else ""
+    events = f" of {counted(size, 'event')}" if size else ""
     return (
         f"every {schedule.interval_secs:g} s{jitter}, at most "
-        f"{_count(_pages(source), 'page')}{events} a poll"
+        f"{counted(_pages(source), 'page')}{events} a poll"
     )
 
 
@@ -125,10 +122,10 @@ def _from_where(source: Source) -> str:
 
 def _limits(source: Source) -> str:
     rules = source.resilience
-    tries = _count(rules.retries.max_attempts, "attempt")
+    tries = counted(rules.retries.max_attempts, "attempt")
     pause = f", {rules.rate_limit.page_delay_secs:g} s between pages"
     return (
         f"{rules.timeouts.request_secs:g} s and {tries} a request"
         f"{pause if rules.rate_limit.page_delay_secs else ''}; "
-        f"at most {_count(advice.calls_per_minute(source), 'call')} a minute"
+        f"at most {counted(advice.calls_per_minute(source), 'call')} a minute"
     )

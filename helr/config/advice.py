@@ -6,6 +6,7 @@ What is said of one vendor's API comes from its data in helr/vendors.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 from helr import vendors
 from helr.config.model import Config, Source
 from helr.config.problems import KeyPath
+from helr.errors import UnusableError
+from helr.times import instant, rfc3339, spelling
 
 Warning_ = tuple[KeyPath, str]  # where in the config, and what will disappoint
 _SIZES = ("limit", "per_page", "page_size", "pageSize", "maxResults", "max_results", "count")
@@ -24,7 +27,7 @@ def warnings(config: Config) -> Iterator[Warning_]:
     if config.globals.state.backend == "memory":
         yield ("global", "state", "backend"), "memory forgets: each start delivers all events again"
     for source in config.sources.values():
-        for path, text in _of_source(source):
+        for path, text in (*_of_source(source), *_of_state(config, source)):
             yield ("sources", source.name, *path), text
     yield from _together(config)
 
@@ -61,6 +64,18 @@ def _of_source(source: Source) -> Iterator[Warning_]:
     vendor = vendors.find(source.url)
     if vendor:
         yield from _vendor(source, vendor)
+
+
+def _of_state(config: Config, source: Source) -> Iterator[Warning_]:
+    from helr import origin
+    from helr.state import peek
+
+    try:
+        warning = origin.another(source, peek(config.globals.state, source.name).values)
+    except UnusableError:
+        return  # a run says so; a config is no less right for it
+    if warning:
+        yield ("url",), warning
 
 
 def _repeats(source: Source) -> Iterator[Warning_]:
@@ -150,6 +165,9 @@ def _vendor(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
         if start is not None and start < vendor["min_oldest"]:
             text = f"{name} has no events before {_month(vendor['min_oldest'])}"
             yield (place, vendor["start_param"]), text
+        for param in (vendor["start_param"], vendor["end_param"]):
+            if flaw := _time_flaw(params.get(param), vendor):
+                yield (place, param), flaw
         if params.get(vendor["end_param"]):
             text = "events after it are never asked for, however long helr runs"
             yield (place, vendor["end_param"]), text
@@ -193,6 +211,19 @@ def _other_token(source: Source, prefix: str) -> bool:
 
     sent = open_auth(source.auth).headers().get("Authorization", "")
     return not sent.rpartition(" ")[2].startswith(prefix)
+
+
+def _time_flaw(text: str | None, vendor: dict[str, Any]) -> str | None:
+    """Why the vendor will not take a time, or give nothing for it."""
+    if not text:
+        return None
+    at, now = instant(text), time.time()
+    if _number(text) is None or spelling(text) != "Unix seconds":
+        instead = (
+            f"; write {int(at)}" if at is not None else f", such as {int(now) // 86400 * 86400}"
+        )
+        return f"{vendor['name']} takes {vendor['times']}{instead}"
+    return f"is in the future ({rfc3339(at)})" if at is not None and at > now else None
 
 
 def _number(text: str | None) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from helr.config import checked, document, surroundings
 from helr.config import schema as schemas
 from helr.config.build import globals_from, source_from
 from helr.config.model import Config, State
-from helr.config.problems import ConfigError, KeyPath, Problem
+from helr.config.problems import ConfigError, KeyPath, Problem, no_such_source
 from helr.config.values import Values
 
 _UNBRACED = r"\$([A-Z_][A-Z0-9_]*)"
@@ -87,7 +87,7 @@ class _Loading:
             return list(given) if isinstance(given, dict) else []
         for name in selected:
             if name not in given:
-                raise ConfigError([self._no_such_source(name, given)])
+                raise ConfigError([Problem(self.doc.file, 0, 0, "", no_such_source(name, given))])
         for name in {str(path[1]) for path in self.values.unset if path[0] == "sources"}:
             if name not in selected:
                 del given[name]
@@ -97,13 +97,6 @@ class _Loading:
             if path[0] != "sources" or path[1] in selected
         }
         return [name for name in given if name in selected]
-
-    def _no_such_source(self, name: str, given: Iterable[str]) -> Problem:
-        import difflib
-
-        near = difflib.get_close_matches(name, given, 1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(given)}"
-        return Problem(self.doc.file, 0, 0, "", f"there is no source {name!r}{hint}")
 
     def check(self, trust: bool) -> list[Problem]:
         """What is wrong with the values themselves, checked only if not known to be right."""

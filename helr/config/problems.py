@@ -35,6 +35,15 @@ class ConfigError(UnusableError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def no_such_source(name: str, names: Iterable[str]) -> str:
+    """What to say of a source that the config does not have."""
+    import difflib
+
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names)}"
+    return f"there is no source {name!r}; {hint}"
+
+
 def dotted(path: KeyPath) -> str:
     """The path as a person writes it: `sources.slack-audit.headers`, `codes[2]`."""
     text = ""

@@ -62,6 +62,7 @@ class Replay:
         key = source.incremental_from.state_key if source.incremental_from else None
         ids, marks = exported.lists(path, values)
         plain = {name: value for name, value in values.items() if name not in exported.LISTS}
+        plain.pop("url", None)  # a replay asks no API
         for name, value in plain.items():
             exported.check(f"{path}: {name}", name, value, key)
         started = Checkpoint(values=plain, ids=ids, capacity=len(ids), marks=marks)

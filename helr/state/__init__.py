@@ -3,22 +3,23 @@
 A backend promises: `commit` is one transaction, all of it or nothing, and a later `load` shows
 the last commit; a failed commit changes nothing and says why (StateError). Keys of `values`:
 `cursor` or `next_url`, each `incremental_from.state_key`, and helr's own `chain`, `resets`,
-`hold`, `breaker`, `success`.
+`hold`, `breaker`, `success`, and `url`: the API that all of it comes from.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from helr.config.model import State
-from helr.errors import StateError
+from helr.errors import StateError, UnusableError
 from helr.log import for_source
 
 RESERVED = frozenset(
-    {"cursor", "next_url", "chain", "resets", "hold", "breaker", "success", "ids", "marks"}
+    {"cursor", "next_url", "chain", "resets", "hold", "breaker", "success", "url", "ids", "marks"}
 )
 
 
@@ -134,6 +135,21 @@ class SourceNotes:
 def open_store(state: State, *, busy_secs: float = 1.0) -> Store:
     """The configured backend, opened. Raises UnusableError when it cannot be."""
     return BACKENDS[state.backend](state, busy_secs)
+
+
+def peek(state: State, source: str) -> Stored:
+    """What the state holds of a source, or nothing; its file is only read. Raises UnusableError."""
+    if state.backend == "memory" or not os.path.exists(state.path):
+        return Stored()
+    from helr.state.sqlite import SqliteStore
+
+    store = SqliteStore(state.path, read_only=True)
+    try:
+        return store.load(source)
+    except StateError as error:
+        raise UnusableError(str(error)) from None
+    finally:
+        store.close()
 
 
 def _sqlite(state: State, busy_secs: float) -> Store:

@@ -56,10 +56,18 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
         )
     if key in ("resets", "success") and value and not (value.isascii() and value.isdigit()):
         raise UnusableError(f"{where}: {value[:80]!r} is no whole number")
+    if key == "url" and value and not _is_address(value):
+        raise UnusableError(f"{where}: no address as helr writes it, without user and query")
     if key in ("chain", *HELD) and value:
         _check_object(where, value)
     if key == "chain" and value:
         _check_chain(where, value)
+
+
+def _is_address(value: str) -> bool:
+    from helr.transport.security import safe_url
+
+    return value.startswith(("http://", "https://")) and safe_url(value) == value
 
 
 def _check_object(where: str, value: str) -> None:

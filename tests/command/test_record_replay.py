@@ -308,6 +308,9 @@ def test_the_starting_state_is_what_state_import_takes(helr: Helr, mock: MockSla
     kept = (folder(helr) / "state.json").read_text()
     assert json.loads(kept) == json.loads(exported)
     assert helr.run(*REPLAY).stdout == live.stdout
+    helr.slack("https://api.example.com", **keys)  # a replay asks neither API
+    elsewhere = helr.run(*REPLAY, "-q")
+    assert (elsewhere.stdout, elsewhere.stderr) == (live.stdout, "")
 
 
 DOCUMENTED = """

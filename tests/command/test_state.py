@@ -71,6 +71,15 @@ def test_set_moves_the_watermark(helr: Helr, mock_slack: MockSlack) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
+        (
+            "oldest_ts",
+            "1521214343000",
+            "in the future: every event until then would be missed; mill",
+        ),
+        ("oldest_ts", "2099-01-01T00:00:00Z", "more than a day in the future"),
+        ("oldest_ts", "15212143430", "more than a day in the future"),
+        ("url", "https://u:p@api.slack.com/x", "no address"),
+        ("url", "anything", "no address"),
         ("oldest_ts", "yesterday", "is no time"),
         ("oldest", "5", "no such key"),
         ("chain", "{}x", "not a JSON object"),
@@ -96,7 +105,7 @@ def test_set_refuses_what_would_not_be_understood(
         ("no json", "not JSON"),
         ("[]", "as export writes it"),
         ('{"slack-audit": 1}', "as export writes it"),
-        ('{"nobody": {}}', "source nobody is not in"),
+        ('{"nobody": {}}', "there is no source 'nobody'; there is: slack-audit"),
         ('{"slack-audit": {"cursor": 5}}', "a value is a text"),
         ('{"slack-audit": {"oldest_ts": "soon"}}', "is no time"),
         ('{"slack-audit": {"ids": "abc\\n"}}', "line break"),
@@ -170,7 +179,7 @@ def test_reset_of_a_source_that_nobody_knows(collected: Helr) -> None:
     for args in (("nobody",), ("nobody", "--hold")):
         result = collected.run("state", "reset", *args)
         assert result.returncode == 2
-        assert "source nobody is not in helr.yaml; there is: slack-audit" in result.stderr
+        assert "helr.yaml: there is no source 'nobody'; there is: slack-audit" in result.stderr
     assert not list(collected.cwd.glob("*nobody*"))
 
 
@@ -179,3 +188,74 @@ def test_a_source_that_left_the_config_can_be_forgotten(collected: Helr) -> None
     assert "slack-audit" in json.loads(collected.run("state", "export").stdout)
     assert collected.run("state", "reset", "slack-audit").returncode == 0
     assert json.loads(collected.run("state", "export").stdout) == {}
+
+
+def test_set_keeps_to_the_spelling_of_the_watermark(helr: Helr) -> None:
+    helr.slack("http://127.0.0.1:9", **CAREFUL)
+    put = ("state", "set", "slack-audit", "oldest_ts")
+    assert helr.run(*put, "2018-03-16T15:32:23Z").returncode == 0, "nothing to compare with"
+    result = helr.run(*put, "1521214343")
+    assert result.returncode == 2
+    assert (
+        "slack-audit: oldest_ts: 1521214343 is Unix seconds, and the watermark so far, "
+        "2018-03-16T15:32:23Z, is ISO 8601: spell it like that" in result.stderr
+    )
+    assert helr.run(*put, "2018-03-17").returncode == 0
+
+
+def test_an_import_of_nothing_says_so(collected: Helr) -> None:
+    before = collected.run("state", "export").stdout
+    result = feed(collected, "{}")
+    assert (result.returncode, result.stdout) == (0, "nothing in it: no source was changed\n")
+    assert collected.run("state", "export").stdout == before
+
+
+def test_show_without_a_state_file_says_where_it_would_be(helr: Helr) -> None:
+    helr.slack("http://127.0.0.1:9")
+    result = helr.run("state", "show", "slack-audit")
+    assert result.stdout == f"slack-audit: no state in {helr.cwd / 'helr-state.db'}\n"
+
+
+# -- state of another API
+
+
+def test_state_of_another_api_is_warned_of_until_that_api_has_answered(helr: Helr) -> None:
+    """A trial at a mock, then the real thing under the same name: the watermark hides events."""
+    with MockSlack(events=5) as trial, MockSlack(events=5, base_time=1_600_000_000) as real:
+        helr.slack(trial.url, **CAREFUL)
+        assert "WARN" not in helr.run("run", "--once").stderr
+        known = json.loads(helr.run("state", "export").stdout)["slack-audit"]
+        assert known["url"] == trial.logs_url
+        assert "WARN" not in helr.run("run", "--once").stderr
+
+        helr.slack(real.url.replace("://", "://user:pass@"), **CAREFUL)
+        warning = f"come from {trial.logs_url}, and `url` is {real.logs_url} now"
+        way_out = "`helr state reset slack-audit` starts afresh"
+        for args in (["validate"], ["test", "--source", "slack-audit"]):
+            for _ in range(2):
+                said = helr.run(*args).stderr
+                assert said.count(warning) == 1
+                assert way_out in said
+
+        helr.slack(real.url, **CAREFUL)
+        real.fault("500@1+")
+        assert warning in helr.run("run", "--once", "-q").stderr
+        real.clear_faults()
+        first = helr.run("run", "--once")
+        assert (first.returncode, first.stdout) == (0, "")
+        assert first.stderr.count(warning) == 1
+        assert f"no events: oldest={known['oldest_ts']} from the state; " in first.stderr
+        for args in (["run", "--once"], ["validate"], ["test", "--source", "slack-audit"]):
+            assert "come from" not in helr.run(*args).stderr
+        assert helr.run("state", "reset", "slack-audit").returncode == 0
+        assert ids(helr.run("run", "--once").stdout) == real.ids()
+
+
+def test_state_without_an_address_is_taken_as_it_is(helr: Helr, mock_slack: MockSlack) -> None:
+    """Helr writes none; nor does a poll that found nothing."""
+    helr.slack(mock_slack.url, **CAREFUL)
+    newest = json.loads(mock_slack.raw_events()[0])["date_create"]
+    assert helr.run("state", "set", "slack-audit", "oldest_ts", str(newest + 1)).returncode == 0
+    for _ in range(2):
+        assert "WARN" not in helr.run("run", "--once").stderr
+    assert "url" not in json.loads(helr.run("state", "export").stdout)["slack-audit"]

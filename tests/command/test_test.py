@@ -51,6 +51,22 @@ def test_while_a_retry_after_holds_it_asks_nothing(helr: Helr) -> None:
         assert len(mock.requests) == asked
 
 
+def test_an_open_breaker_alone_keeps_nobody_from_asking(helr: Helr) -> None:
+    with MockSlack(events=10) as mock:
+        mock.fault("500@1")
+        breaker = {"failure_threshold": 1, "half_open_timeout_secs": 500}
+        one = {"retries": {"max_attempts": 1}, "circuit_breaker": breaker}
+        helr.slack(mock.url, resilience=one)
+        assert helr.run("run", "--once").returncode == 1
+        state = helr.run("state", "export").stdout
+        result = helr.run("test", "--source", "slack-audit")
+        assert result.returncode == 0
+        assert ids(result.stdout) == mock.ids()
+        assert result.stderr.startswith("breaker:     open until ")
+        assert helr.run("state", "export").stdout == state
+        assert "circuit breaker is open" in helr.run("run", "--once").stderr
+
+
 def test_an_error_is_told_with_advice(helr: Helr) -> None:
     with MockSlack(events=10) as mock:
         mock.fault("team_not_authorized")

@@ -109,7 +109,7 @@ def test_only_some_sources(helr: Helr) -> None:
     assert helr.run("validate", "--source", "a").returncode == 0
     done = helr.run("validate", "--source", "c")
     assert done.returncode == 2
-    assert "there is no source 'c'; there are: a, b" in done.stderr
+    assert "there is no source 'c'; there is: a, b" in done.stderr
 
 
 def test_a_secret_in_the_url_is_not_shown(helr: Helr) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from helr import hints
+from helr.config.model import IncrementalFrom, Resilience, Source, Timeouts
+from helr.transport.model import Request
 
 SLACK = "https://api.slack.com/audit/v1/logs"
 OTHER = "https://api.example.com/events"
+RULES = Resilience(Timeouts(1, 1, 1))
 HTML = b"\n<!DOCTYPE html><html><body>Sign in</body></html>"
 
 
@@ -46,10 +49,33 @@ def test_each_row_of_the_troubleshooting_table(code: str, words: list[str]) -> N
 
 
 def test_the_row_without_an_error() -> None:
-    assert "oldest" in hints.no_events(SLACK)
-    assert "March 2018" in hints.no_events(SLACK)
-    assert "March 2018" not in hints.no_events(OTHER)
-    assert hints.no_events(OTHER)
+    slack, other = Source("a", SLACK, RULES), Source("a", OTHER, RULES)
+    assert "oldest" in hints.no_events(slack, Request(SLACK))
+    assert "March 2018" in hints.no_events(slack, Request(SLACK))
+    assert "March 2018" not in hints.no_events(other, Request(OTHER))
+    assert hints.no_events(other, Request(OTHER))
+
+
+def test_no_events_names_where_the_poll_began_and_where_that_stands() -> None:
+    source = Source(
+        "a",
+        OTHER + "?until=9",
+        RULES,
+        query_params={"since": "5"},
+        first_request_query_params={"since": "6"},
+        incremental_from=IncrementalFrom("mark", "at", "since"),
+    )
+
+    def said(value: str) -> str:
+        return hints.no_events(source, Request(OTHER, (("since", value),))).partition(";")[0]
+
+    assert said("5") == "since=5 from query_params"
+    assert said("6") == "since=6 from first_request_query_params"
+    assert said("7") == "since=7 from the state"
+    in_url = Source("a", SLACK + "?oldest=9", RULES)
+    assert hints.no_events(in_url, Request(SLACK, (("oldest", "9"),))).startswith(
+        "oldest=9 from url; "
+    )
 
 
 def test_a_vendors_code_means_nothing_elsewhere() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helr.times import earlier, instant, rfc3339, spell
+from helr.times import earlier, instant, rfc3339, spell, spelling
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,18 @@ def test_times_keep_their_spelling_when_they_are_sent_back() -> None:
 def test_a_lookback_is_spelled_like_the_time_it_starts_from(spelling: str, back: str) -> None:
     assert earlier(spelling, 300) == back
     assert earlier(spelling, 0) == spelling
+
+
+@pytest.mark.parametrize(
+    ("text", "manner"),
+    [
+        ("1521214343", "Unix seconds"),
+        ("1521214343.5", "Unix seconds"),
+        ("1521214343000", "milliseconds"),
+        ("1521214343000000", "microseconds"),
+        ("1521214343000000000", "nanoseconds"),
+        ("2018-03-16", "ISO 8601"),
+    ],
+)
+def test_how_a_time_is_spelled(text: str, manner: str) -> None:
+    assert spelling(text) == manner

@@ -64,6 +64,18 @@ def test_a_good_one_gives_none(warn: Warn) -> None:
             "first_request_query_params: {oldest: 1519862399}\n    query_params:",
             "first_request_query_params.oldest: Slack has no events before March 2018",
         ),
+        *(
+            (
+                "query_params:",
+                f"first_request_query_params: {{oldest: {given}}}\n    query_params:",
+                f"first_request_query_params.oldest: {said}",
+            )
+            for given, said in (
+                ("2018-03-16T15:32:23Z", "Slack takes whole Unix seconds; write 1521214343"),
+                ("1521214343000", "Slack takes whole Unix seconds; write 1521214343"),
+                ("4000000000", "is in the future (2096-10-02T07:06:40Z)"),
+            )
+        ),
         (
             "limit: 200",
             "limit: 200, latest: 1600000000",

@@ -225,7 +225,7 @@ class TestSelection:
             "helr.yaml: there is no source 'on'; did you mean one?"
         ]
         assert problems(self.TWO, sources=["other"]) == [
-            "helr.yaml: there is no source 'other'; there are: one, two"
+            "helr.yaml: there is no source 'other'; there is: one, two"
         ]
 
     def test_a_replay_needs_no_secret_and_no_state(
