@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from helr.clock import Clock
 from helr.config.model import Source
 from helr.errors import HeldError, OutputGoneError, PollError, StateError, Stopped
-from helr.log import for_source
+from helr.log import counted, for_source
 from helr.output import Output
 from helr.poll import Poller, Summary
 from helr.state import SourceNotes, Store
@@ -84,6 +84,7 @@ class Collector:
         """The exit status. Raises OutputGoneError."""
         if not once:
             self._output.watch()
+            log.info("collecting from %s", _plan([poller.source for poller in self._pollers]))
         work = self._once if once else self._collect
         for poller in self._pollers:
             threading.Thread(target=work, args=(poller,), daemon=True).start()
@@ -139,8 +140,8 @@ class Collector:
 
     def _once(self, poller: Poller) -> None:
         outcome = self._visit(poller)
-        if isinstance(outcome, Summary) and outcome.pages and not outcome.events:
-            _say_nothing_came(poller)
+        if isinstance(outcome, Summary) and outcome.pages and not outcome.delivered:
+            _say_nothing_new(poller, outcome)
         if outcome is not None:
             self._events.put(outcome)
 
@@ -179,9 +180,9 @@ class Collector:
             return PollError(str(error))
         say = poller.log.info if summary.delivered else poller.log.debug
         say(
-            "%d pages, %d events, %d delivered in %.2f s%s",
-            summary.pages,
-            summary.events,
+            "%s, %s, %d delivered in %.2f s%s",
+            counted(summary.pages, "page"),
+            counted(summary.events, "event"),
             summary.delivered,
             time.monotonic() - began,
             "; more in the next poll" if summary.more else "",
@@ -208,15 +209,29 @@ class Collector:
 
     def _say(self, signal: int) -> None:
         again = self._output.again()
-        log.info("stopped by signal %d; %d events that were written will come again", signal, again)
+        were = "was" if again == 1 else "were"
+        tail = f"; {counted(again, 'event')} that {were} written will come again" if again else ""
+        log.info("stopped by signal %d%s", signal, tail)
 
 
-def _say_nothing_came(poller: Poller) -> None:
-    """A one-shot run that found nothing at all: somebody may wonder why."""
-    if poller.log.isEnabledFor(logging.INFO):
-        from helr import hints
+def _plan(sources: Sequence[Source]) -> str:
+    """The first few sources and how often each is polled."""
+    each = [f"{source.name} every {source.schedule.interval_secs:g} s" for source in sources[:3]]
+    more = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
+    return ", ".join(each) + more + (f"; {len(sources)} sources" if len(sources) > 1 else "")
 
-        poller.log.info("no events: %s", hints.no_events(poller.source.url))
+
+def _say_nothing_new(poller: Poller, summary: Summary) -> None:
+    """A one-shot run that delivered nothing: somebody may wonder why."""
+    if not poller.log.isEnabledFor(logging.INFO):
+        return
+    if summary.events:
+        pages, events = counted(summary.pages, "page"), counted(summary.events, "event")
+        poller.log.info("%s, %s, none of them new", pages, events)
+        return
+    from helr import hints
+
+    poller.log.info("no events: %s", hints.no_events(poller.source, poller.progress.request()))
 
 
 def _within(seconds: float, work: Callable[[], None]) -> None:

@@ -124,7 +124,9 @@ def _told(summaries: Sequence[Summary], secs: float) -> str:
     pages = sum(summary.pages for summary in summaries)
     events = sum(summary.events for summary in summaries)
     new = sum(summary.delivered for summary in summaries)
-    text = f"{pages:,} page{'' if pages == 1 else 's'}, {events:,} events"
+    text = (
+        f"{pages:,} page{'' if pages == 1 else 's'}, {events:,} event{'' if events == 1 else 's'}"
+    )
     if new < events:
         text += f" ({new:,} new)"
     text += f" in {secs:.1f} s, {events / max(secs, 0.1):,.0f}/s"

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from helr.log import Log
+from helr.log import Log, counted
 from helr.times import instant, rfc3339, spell
 
 _AHEAD = 60  # seconds an event's time may be ahead of ours before it is worth a warning
@@ -120,8 +120,8 @@ def _warn(
     ahead = [at for at in instants if at is not None and at > received + _AHEAD]
     if ahead:
         log.warning(
-            "%d events are dated in the future (up to %s); delivered, but the watermark "
+            "%s dated in the future (up to %s); delivered, but the watermark "
             "stays at or before now: check the API's clock and this machine's",
-            len(ahead),
+            counted(len(ahead), "event"),
             rfc3339(max(ahead)),
         )

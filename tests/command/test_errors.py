@@ -36,6 +36,8 @@ class Scene:
     source: dict[str, Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=lambda: {"SLACK_AUDIT_TOKEN": "xoxp-mock"})
     test_says: str | None = None  # how `helr test` begins its line, where it is another
+    test_adds: str = "nothing was asked"  # and what that line says
+    test_exit: int | None = None
 
 
 Setting = Callable[[Helr], Iterator[Scene]]
@@ -116,8 +118,10 @@ def _(helr: Helr) -> Iterator[Scene]:
         source = {"resilience": {**ONCE, "circuit_breaker": breaker}}
         helr.slack(mock.url, **source)
         assert helr.run("run", "--once").returncode == 1
-        yield Scene(mock.url, source, test_says="held:        ")
-        assert len(mock.requests) == 1, "nothing was asked"
+        mock.clear_faults()
+        says = "breaker:     open until "
+        yield Scene(mock.url, source, test_says=says, test_adds="a run asks nothing", test_exit=0)
+        assert len(mock.requests) == 2, "the run asked nothing, the test did"
 
 
 @setting("name unknown")
@@ -210,14 +214,15 @@ def test_case(helr: Helr, name: str) -> None:
         assert re.fullmatch(expected, told[0]), f"{told[0]}\n{entry['line']}"
 
         test = helr.run("test", "--source", "slack-audit")
-        assert test.returncode == entry["exit"], test.stderr
+        status = entry["exit"] if scene.test_exit is None else scene.test_exit
+        assert test.returncode == status, test.stderr
         last = test.stderr.splitlines()
         if scene.test_says is None:
             line = last[-1] if entry["exit"] == 2 else level_and_text(test.stderr)[-1]
             assert re.fullmatch(expected, line), f"{line}\n{entry['line']}"
         else:
             (line,) = (told for told in last if told.startswith(scene.test_says))
-            advice = entry["line"].partition("no events: ")[2] or "nothing was asked"
+            advice = entry["line"].partition("no events: ")[2] or scene.test_adds
             assert advice in line
         for output in (run.stdout, run.stderr, test.stdout, test.stderr):
             assert "xoxp-mock" not in output
@@ -274,7 +279,11 @@ def test_nothing_new_is_no_reason_for_advice(helr: Helr) -> None:
         helr.slack(mock.url, incremental_from=incremental)
         assert len(helr.run("run", "--once").stdout.splitlines()) == 3
         idle = helr.run("run", "--once")
-        assert (idle.returncode, idle.stdout, idle.stderr) == (0, "", "")
+        assert (idle.returncode, idle.stdout) == (0, "")
+        assert level_and_text(idle.stderr) == [
+            "INFO  slack-audit: 1 page, 3 events, none of them new"
+        ]
+        assert helr.run("run", "--once", "-q").stderr == ""
 
 
 # -- what outlives the process

@@ -266,7 +266,8 @@ def test_a_continuous_run_polls_again_and_ends_on_sigterm(helr: Helr) -> None:
         process.terminate()
         _, errors = process.communicate(timeout=5)
         assert process.returncode == 0
-        assert b"0 events that were written will come again" in errors
+        assert b"collecting from slack-audit every 1 s\n" in errors
+        assert b"stopped by signal 15\n" in errors, "and nothing comes again"
 
 
 def test_no_command_means_run(helr: Helr) -> None:

@@ -47,7 +47,7 @@ def test_a_missing_time_is_told_with_the_first_of_them(caplog: pytest.LogCapture
 def test_a_time_in_the_future_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "helr"):
         read(LOG, [1, NOW + 5000], NOW)
-    assert "1 events are dated in the future (up to 2027-01-15T09:23:20Z)" in caplog.text
+    assert "1 event dated in the future (up to 2027-01-15T09:23:20Z)" in caplog.text
 
 
 def test_a_clock_a_little_behind_is_not_worth_a_warning(caplog: pytest.LogCaptureFixture) -> None:
