@@ -51,6 +51,12 @@ def _read(options: Mapping[str, Any]) -> tuple[str, str | None]:
                 raw = file.read(MAX_BYTES)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
+            if _may_be_the_token(str(path)):
+                place = "the token file (auth.token_file)"
+                return "", (
+                    f"{place} cannot be read: {why.lower()}; it must be the name of a file, not "
+                    "the secret itself"
+                )
             return "", f"{place} cannot be read: {why.lower()}; check the path and its mode"
         text = raw.decode("utf-8", "surrogateescape")
     elif variable:
@@ -63,6 +69,13 @@ def _read(options: Mapping[str, Any]) -> tuple[str, str | None]:
         return "", "auth needs token_env or token_file"
     token = text.strip()
     return token, _flaw(token, place, str(options.get("prefix", "Bearer")).strip())
+
+
+def _may_be_the_token(path: str) -> bool:
+    """Whether the name of a file that cannot be read leads nowhere, so that it is better hidden."""
+    if os.path.lexists(path.replace("\0", "")):
+        return False
+    return "/" not in path or not (os.path.isabs(path) or os.path.isdir(os.path.dirname(path)))
 
 
 def _flaw(token: str, place: str, prefix: str) -> str | None:

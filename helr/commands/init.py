@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ _CONFIG = """\
 #      dropdown, not one of its workspaces.
 #   3. Copy the User OAuth Token (it begins with xoxp-) and: export SLACK_AUDIT_TOKEN=xoxp-...
 #
-# Then: helr validate, helr test --source slack-audit, helr run
+# Then: {helr} validate, {helr} test --source slack-audit, {helr} run
 
 global:
   log_level: info # trace, debug, info, warn, error
@@ -95,9 +96,10 @@ sources:
 
 def run(path: str) -> int:
     """Write the file; returns 0. Raises UnusableError if it exists or cannot be written."""
+    helr = "helr" if path == "helr.yaml" else f"helr -c {shlex.quote(path)}"
     try:
         with Path(path).open("x", encoding="utf-8") as file:
-            file.write(text(time.time()))
+            file.write(text(time.time(), helr))
     except FileExistsError:
         message = f"{path} exists already and is left as it is; -c FILE names another"
         raise UnusableError(message) from None
@@ -106,16 +108,17 @@ def run(path: str) -> int:
         raise UnusableError(f"{path} cannot be written: {reason}") from None
     sys.stderr.write(
         f"wrote {path}; next: export SLACK_AUDIT_TOKEN=xoxp-... (how to get one stands in the "
-        "file), helr validate, helr test --source slack-audit\n"
+        f"file), {helr} validate, {helr} test --source slack-audit\n"
     )
     return 0
 
 
-def text(now: float) -> str:
-    """The config as it is written at that time (Unix seconds)."""
+def text(now: float, helr: str = "helr") -> str:
+    """The config as it is written at that time (Unix seconds). `helr`: how it is called then."""
     oldest = (int(now) // 86400 - DAYS) * 86400
     vendor = find(SLACK) or {}
     return _CONFIG.format(
+        helr=helr,
         schema=Path(__file__).parent.parent / "helr.schema.json",
         url=SLACK,
         oldest=oldest,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ def run(config: Config, *, max_age: float | None = None, output_format: str = "t
         raise UnusableError(f"--max-age {max_age:g}: give a number of seconds above 0")
     now = time.time()
     found = read(config, now)
+    if not os.path.exists(path := os.path.abspath(config.globals.state.path)):
+        print(f"no state in {path}", file=sys.stderr)
     fresh = {status.name: status.fresh(max_age, now) for status in found}
     if output_format == "json":
         sources = [_as_json(status, fresh[status.name], now) for status in found]

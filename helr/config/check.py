@@ -218,6 +218,8 @@ def _relevant(findings: Iterable[Finding], unset: Iterable[KeyPath]) -> list[Fin
         if finding.path in ends and not finding.ends:
             continue
         near = (finding.path, finding.path[:-1])
+        if any((*path, key) in unset for path in near for key in finding.missing):
+            continue
         if any((path, key) in said for path in near for key in finding.missing):
             continue
         if not finding.ends or finding.path not in {other.path for other in kept}:

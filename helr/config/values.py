@@ -93,9 +93,10 @@ class Values:
             return value or default
         if name not in self._environ:
             message = f"the environment variable {name} is not set; set it, or write "
-            self.unset[path] = self._document.problem(
-                path, message + f"${{{name}:-default}}" + _DOCS
-            )
+            message += f"${{{name}:-default}}"
+            if str(path[-1]).endswith("_env"):  # no default: that would be a secret in the file
+                message = f"is the name of a variable; write {name} without ${{}}"
+            self.unset[path] = self._document.problem(path, message + _DOCS)
         return value
 
 

@@ -58,7 +58,7 @@ class FileOutput:
                 f"output file {self.path}: {error.strerror}: "
                 "name a file in a directory that exists and that helr may write"
             ) from None
-        hold(fd, f"output file {self.path}")
+        hold(fd, f"output file {self.path}", "writes a file")
         return fd
 
     def _complete(self) -> None:

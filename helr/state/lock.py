@@ -36,12 +36,12 @@ def hold_source(state_path: str, source: str) -> int:
             f"lock file {path}: {error.strerror}: "
             "the directory of global.state.path must be writable"
         ) from None
-    hold(fd, f"source {source}")
+    hold(fd, f"source {source}", "collects a source")
     return fd
 
 
-def hold(fd: int, what: str) -> None:
-    """Lock an open file or raise LockedError, naming the holder."""
+def hold(fd: int, what: str, alone: str) -> None:
+    """Lock an open file or raise LockedError, naming the holder and what one does alone."""
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -49,7 +49,7 @@ def hold(fd: int, what: str) -> None:
         by = f" (process {pid})" if pid else ""
         raise LockedError(
             f"{what} is held by another helr{by}: "
-            "let it end, or stop it; one helr at a time collects a source"
+            f"let it end, or stop it; one helr at a time {alone}"
         ) from None
 
 

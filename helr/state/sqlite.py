@@ -365,6 +365,10 @@ class SqliteStore:
     def _explain(self, error: Exception) -> str:
         text = str(error)
         advice = next((advice for word, advice in _ADVICE if word in text), "")
+        if "unable to open" in text and os.path.isfile(self.path):
+            found = os.stat(self.path)
+            advice = f"its permissions ({found.st_mode & 0o777:04o}, owner {found.st_uid}), or its "
+            advice += f"directory's, keep this user ({os.geteuid()}) out; run helr as its owner"
         return f"state file {self.path}: {text}" + (f": {advice}" if advice else "")
 
     def close(self) -> None:

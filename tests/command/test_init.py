@@ -43,6 +43,11 @@ def test_it_never_overwrites(helr: Helr) -> None:
     assert done.returncode == 2
     assert "helr.yaml exists already and is left as it is" in done.stderr
     assert (helr.cwd / "helr.yaml").read_text() == "mine"
+    done = helr.run("-c", "my slack.yaml", "init")
+    assert done.stderr.endswith(
+        "helr -c 'my slack.yaml' validate, helr -c 'my slack.yaml' test --source slack-audit\n"
+    )
+    assert "# Then: helr -c 'my slack.yaml' validate," in (helr.cwd / "my slack.yaml").read_text()
     assert helr.run("-c", "slack.yaml", "init").returncode == 0
     assert helr.run("validate", "-c", "slack.yaml").returncode == 0
 

@@ -115,6 +115,7 @@ def test_an_output_file_has_one_writer(helr: Helr, mock: MockSlack) -> None:
     second = helr.run("run", "--once", "--source", "b", "-o", "./out")
     assert second.returncode == 3
     assert f"out is held by another helr (process {first.pid})" in second.stderr
+    assert second.stderr.endswith("one helr at a time writes a file\n")
     assert helr.run("run", "--once", "--source", "b", "-o", "other").returncode == 0
     first.kill()
     first.wait()

@@ -47,6 +47,10 @@ def test_before_the_first_poll(helr: Helr, mock: MockSlack) -> None:
     helr.slack(mock.url)
     done = helr.run("status")
     assert (done.returncode, done.stdout) == (0, "slack-audit: never succeeded\n")
+    assert done.stderr == f"no state in {helr.cwd / 'helr-state.db'}\n"
+    done = helr.run("status", "--format", "json")
+    assert json.loads(done.stdout)["ok"] is True
+    assert done.stderr == f"no state in {helr.cwd / 'helr-state.db'}\n"
     done = helr.run("status", "--max-age", "60")
     assert (done.returncode, done.stdout) == (1, "slack-audit: never succeeded: TOO OLD\n")
     assert not (helr.cwd / "helr-state.db").exists()

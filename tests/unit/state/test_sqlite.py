@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import closing
@@ -335,3 +336,25 @@ def test_steps_of_output_files(path: Path) -> None:
     store.finish_step("/a", 9)
     assert store.step("/a") == Step("/a", 1, 2, 9, b"")
     assert store.unfinished() == []
+
+
+def test_a_file_that_this_user_may_not_open_is_told_with_its_permissions() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = Path(folder) / "state.db"
+        open_state(path).close()
+        owner, mode = path.stat().st_uid, 0o600 if os.geteuid() == 0 else 0
+        path.chmod(mode)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(UnusableError) as caught:
+                SqliteStore(str(path), read_only=True)
+            now = os.geteuid()
+        finally:
+            os.seteuid(user)
+        assert f"its permissions ({mode:04o}, owner {owner}), or its directory's, keep" in str(
+            caught.value
+        )
+        assert f"this user ({now}) out" in str(caught.value)
