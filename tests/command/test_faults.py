@@ -182,7 +182,7 @@ def test_later(matrix: Matrix, case: Case) -> None:
     assert sorted(raw for raw in events if raw in raws) == sorted(raws), "each once, byte for byte"
     assert len(events) == EVENTS + extra(case)
     state = _state(helr, str(case))
-    assert set(state) == {"oldest_ts", "success"}, "no cursor, chain, hold or breaker is left"
+    assert set(state) == {"oldest_ts", "success", "url"}, "no cursor, chain, hold or breaker left"
     assert state["oldest_ts"] == _newest(events)
     asked = [parse_qs(str(request["query"])) for request in met.mock.requests]
     assert all("oldest" in query for query in asked), "every page of a chain keeps its start"
@@ -288,6 +288,7 @@ def check_state(
 ) -> None:
     """Cursor, chain, watermark, hold and breaker after the run."""
     outcome = case.outcome
+    assert state.pop("url", None) == (mock.logs_url if events else None)
     if outcome.pages is None:
         assert state["oldest_ts"] == _newest(events)
         assert set(state) == {"oldest_ts", "success"}
