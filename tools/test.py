@@ -10,8 +10,8 @@ import os
 import subprocess
 import sys
 
-# A file's tests stay together, on one of a few processes: more than cores, as tests wait a lot.
-WORKERS = ("-n", str(min((os.cpu_count() or 1) + 1, 8)), "--dist", "loadfile")
+# A few processes side by side, more than cores, as tests wait a lot; an xdist_group stays together.
+WORKERS = ("-n", str(min((os.cpu_count() or 1) + 1, 8)), "--dist", "loadgroup")
 
 
 def coverage(*args: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:

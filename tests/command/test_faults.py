@@ -26,7 +26,7 @@ from mock_server.faults import FAULTS
 from tests.conftest import Helr, slack_source
 from tests.errors_table import entries, level_and_text, pattern
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.xdist_group("faults")]  # all end in one run
 
 NAME = "slack-audit"
 STATE = "helr-state.db"

@@ -25,9 +25,12 @@ from tests.conftest import MOCK_TOKEN, ROOT, slack_source
 
 WHEELHOUSE = Path(sys.prefix) / "wheelhouse"
 
-pytestmark = pytest.mark.skipif(
-    not WHEELHOUSE.is_dir(), reason="make setup puts what pip needs into .venv/wheelhouse"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not WHEELHOUSE.is_dir(), reason="make setup puts what pip needs into .venv/wheelhouse"
+    ),
+    pytest.mark.xdist_group("packaging"),  # what is built is built once
+]
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> str:
