@@ -18,6 +18,8 @@ from mock_server import MockSlack
 from tests.command.support import INCREMENTAL, PAGING, configure, ended, follow, ids, until
 from tests.conftest import Helr
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def mock() -> Iterator[MockSlack]:

@@ -23,6 +23,8 @@ from mock_server import MockSlack
 from tests.conftest import ROOT, Helr, slack_source
 from tests.errors_table import entries, level_and_text, pattern
 
+pytestmark = pytest.mark.unmeasured
+
 CERTIFICATE = str(ROOT / "tests" / "mock_server" / "localhost.crt")
 KEY = str(ROOT / "tests" / "mock_server" / "localhost.key")
 ONCE = {"retries": {"max_attempts": 1}}

@@ -17,6 +17,8 @@ from tests.command.support import careful, configure, ended, follow, ids, until
 from tests.command.test_state_trouble import small_disk
 from tests.conftest import Helr
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def mock() -> Iterator[MockSlack]:

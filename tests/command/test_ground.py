@@ -12,6 +12,8 @@ import pytest
 from mock_server import MockSlack
 from tests.conftest import Helr, slack_source
 
+pytestmark = pytest.mark.unmeasured
+
 INCREMENTAL = {
     "state_key": "oldest_ts",
     "event_timestamp_path": "date_create",

@@ -13,6 +13,8 @@ from mock_server import MockSlack
 from tests.command.support import careful, configure, ended, follow, ids, until
 from tests.conftest import Helr
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def mock() -> Iterator[MockSlack]:

@@ -19,6 +19,8 @@ from helr.state.lock import hold_source
 from mock_server import MockSlack
 from tests.conftest import MOCK_TOKEN, Helr, slack_source
 
+pytestmark = pytest.mark.unmeasured
+
 RECORD = ("run", "--once", "--record-dir", "rec")
 REPLAY = ("run", "--once", "--replay-dir", "rec")
 NO_TIME = {"timestamp_field": "not_there"}  # so that `ts` is when the page came

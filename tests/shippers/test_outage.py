@@ -15,8 +15,6 @@ import pytest
 from tests.shippers.rig import SETTLE, Feed, Outcome, Rig
 from tests.shippers.shipped import SHIPPERS
 
-pytestmark = pytest.mark.xdist_group("shippers")  # their scenarios are begun once, side by side
-
 
 def outage(shipper: str, source: str, home: Path) -> Outcome:
     with Rig(SHIPPERS[shipper], home, source=source, sink=SHIPPERS[shipper].network) as rig:

@@ -15,7 +15,6 @@ import pytest
 from tests.shippers.rig import SETTLE, Feed, Outcome, Rig, long_line
 from tests.shippers.shipped import SHIPPERS, Changes
 
-pytestmark = pytest.mark.xdist_group("shippers")  # their scenarios are begun once, side by side
 
 MEMORY = ("    storage.type      filesystem", "    storage.type      memory")
 NO_SETTLE = ("HELR_SETTLE_SECS=5", "HELR_SETTLE_SECS=0")
