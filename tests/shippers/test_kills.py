@@ -17,7 +17,6 @@ import pytest
 from tests.shippers.rig import SETTLE, Feed, Outcome, Rig, long_line, plan
 from tests.shippers.shipped import SHIPPERS
 
-
 ROUNDS = 10 if os.environ.get("LONG") else 1
 SEED = int(os.environ.get("SEED") or 1)
 

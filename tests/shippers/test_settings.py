@@ -15,7 +15,6 @@ import pytest
 from tests.shippers.rig import SETTLE, Feed, Outcome, Rig, long_line
 from tests.shippers.shipped import SHIPPERS, Changes
 
-
 MEMORY = ("    storage.type      filesystem", "    storage.type      memory")
 NO_SETTLE = ("HELR_SETTLE_SECS=5", "HELR_SETTLE_SECS=0")
 VECTOR_MEMORY = ("      type: disk\n      max_size: 268435488\n", "      type: memory\n")

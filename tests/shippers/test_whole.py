@@ -13,7 +13,6 @@ import pytest
 from tests.shippers.rig import Rig, long_line
 from tests.shippers.shipped import SHIPPERS, FluentBitYaml, Record, Shipper, loads
 
-
 # What one JSON parser or another refuses.
 TOO_LONG = 1_500_000  # over HELR_MAX_LINE_BYTES, and over what the shipper takes
 HARD = {
