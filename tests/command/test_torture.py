@@ -10,6 +10,7 @@ from tests.torture.stories import stories
 from tests.torture.story import side_by_side
 
 
+@pytest.mark.unmeasured
 @pytest.mark.slow
 def test_a_hundred_kills_lose_nothing(tmp_path: Path) -> None:
     counts = side_by_side(stories(100, 1, tmp_path), 4)
