@@ -42,15 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     def command(name: str, summary: str, example: str, **more: Any) -> argparse.ArgumentParser:
-        return _parser(
-            commands.add_parser,
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            epilog=f"example:\n{example}",
-            parents=[common],
-            **more,
-        )
+        return _command(commands, name, summary, example, common, **more)
 
     run = command("run", "collect from all sources, or those named", _RUN_EXAMPLE)
     _add_run(run)
@@ -127,17 +119,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
 def _add_state(state: argparse.ArgumentParser) -> None:
     actions = state.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-    common = [_common(after=True)]
+    common = _common(after=True)
 
     def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
-        return _parser(
-            actions.add_parser,
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            epilog=f"example:\n  {example}",
-            parents=common,
-        )
+        return _command(actions, name, summary, f"  {example}", common)
 
     show = action("show", "show what is known of a source", "helr state show slack-audit")
     reset = action(
@@ -155,6 +140,20 @@ def _add_state(state: argparse.ArgumentParser) -> None:
     set_.add_argument("value", metavar="VALUE")
     action("export", "write all state as JSON", "helr state export > state.json")
     action("import", "replace the state of the sources in the JSON read", "helr state import < f")
+
+
+def _command(
+    among: Any, name: str, summary: str, example: str, common: argparse.ArgumentParser, **more: Any
+) -> argparse.ArgumentParser:
+    return _parser(
+        among.add_parser,
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n{example}",
+        parents=[common],
+        **more,
+    )
 
 
 def _parser(make: Any, *args: Any, **more: Any) -> argparse.ArgumentParser:

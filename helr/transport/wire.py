@@ -68,11 +68,6 @@ class Wire:
         except (requests.exceptions.RequestException, ValueError) as error:
             raise explain(error, source.name, source.url) from error
 
-    @property
-    def proxies(self) -> Mapping[str, str]:
-        """The proxies from the environment, by scheme; their user info is secret."""
-        return self._proxies
-
     def get(
         self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
     ) -> Reply:
