@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mock_server import MockSlack
 from tests.conftest import ROOT
-from tests.shippers.shipped import Changes, Record, Shipper, changed
+from tests.shippers.shipped import Changes, Record, Shipper, changed, loads
 from tests.shippers.sinks import Sink, TcpSink
 
 SETTLE = 5  # what the shipped configs set
@@ -32,6 +32,7 @@ class Outcome:
 
     `unparsed`: lines of the sink that are no record. `unexplained`: repeats of events that were
     delivered longer before any interruption than helr waits for a shipper to store them.
+    `written_twice`: repeats in the file that helr writes, the rotated ones too.
     """
 
     events: int = 0
@@ -40,6 +41,7 @@ class Outcome:
     repeated: int = 0
     unparsed: int = 0
     unexplained: int = 0
+    written_twice: int = 0
 
     def __str__(self) -> str:
         return (
@@ -228,17 +230,24 @@ class Rig:
             sum(times.values()) - len(times),
             unparsed,
             self._unexplained() if self.networked else 0,
+            self._written_twice(),
         )
+
+    def _written_twice(self) -> int:
+        files = (self.home / ".mock").glob("events.ndjson*")
+        ids = [loads(line)["event"]["id"] for file in files for line in file.open("rb")]
+        return len(ids) - len(set(ids))
 
     def _unexplained(self) -> int:
         """Repeats of what had come, and settled, before the interruption that they follow."""
         first: dict[str, float] = {}
+        settle = 0 if self.source == "file" else SETTLE
         count = 0
         for at, line in self.sink.lines():
             with suppress(ValueError, KeyError):
                 known = first.setdefault(self.shipper.record(line).id, at)
                 count += known < at and not any(
-                    known - SLOW < moment < known + SETTLE + 0.5 for moment in self._interrupted
+                    known - SLOW < moment < known + settle + 0.5 for moment in self._interrupted
                 )
         return count
 

@@ -133,8 +133,8 @@ class FluentBit(Shipper):
     config = "fluent-bit.conf"
     output = ".mock/fluent-bit.out"
     intervals: ClassVar[Intervals] = {
-        "run": (("Interval_Sec      2", "Interval_Sec      1"), _RETRIES),
-        "once": (("Interval_Sec      60", "Interval_Sec      1"), _RETRIES),
+        "run": (_RETRIES,),
+        "once": (("Interval_Sec      60", "Interval_Sec      0"), _RETRIES),
         "file": (("Refresh_Interval  5", "Refresh_Interval  1"), _RETRIES),
     }
     port = ("9880", "{}")

@@ -160,7 +160,7 @@ CASES: dict[str, Case] = {
     ),
     "fluent-bit Oneshot": (
         partial(
-            alone, shipper="fluent-bit", changes=[("Interval_Sec      1", "Oneshot           true")]
+            alone, shipper="fluent-bit", changes=[("Interval_Sec      0", "Oneshot           true")]
         ),
         lambda found: found.lost == 10,
     ),
@@ -168,7 +168,7 @@ CASES: dict[str, Case] = {
         partial(
             deep,
             shipper="fluent-bit",
-            changes=[("Interval_Sec      1", "Interval_Sec      1\n    Parser            helr")],
+            changes=[("Interval_Sec      0", "Interval_Sec      0\n    Parser            helr")],
         ),
         lambda found: found.lost == 1 and found.unparsed == 0,
     ),
