@@ -178,7 +178,8 @@ def test_helrs_in_turn_into_one_pipe_never_mix_their_lines(helr: Helr) -> None:
             mock.clear_requests()
             process.kill()
             process.wait()
-        assert ended(helr.start("run", "--once", stdout=write), 20) == 0
+        for _ in range(2):  # the first may only end a chain that a killed one began
+            assert ended(helr.start("run", "--once", stdout=write), 20) == 0
         os.close(write)
         came = Counter(ids(reader.end()))
         assert set(came) == set(mock.ids())
