@@ -80,8 +80,10 @@ class Seen:
 
     def add(self, keys: Iterable[str | None]) -> None:
         """Remember delivered ids, forgetting the oldest beyond the capacity."""
-        new = [key for key in dict.fromkeys(keys) if key is not None and key not in self._ids]
+        new = {key: None for key in keys if key is not None}
+        for known in self._ids.intersection(new):
+            del new[known]
         self._order.extend(new)
         self._ids.update(new)
-        for _ in range(len(self._order) - self.capacity):
-            self._ids.discard(self._order.popleft())
+        forget = self._order.popleft
+        self._ids.difference_update([forget() for _ in range(len(self._order) - self.capacity)])

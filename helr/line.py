@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import repeat
 from typing import Any
 
@@ -25,6 +26,7 @@ TIME_FIELDS = ("published", "timestamp", "ts", "created_at", "date_create")
 _SECONDS = [b':%02dZ"' % second for second in range(60)]
 _LAST_SECOND = 100_000_000_000  # a greater number is milliseconds
 _json = msgspec.json.encode
+_json_lines = msgspec.json.Encoder().encode_lines
 
 
 class LineTooLongError(PollError):
@@ -59,12 +61,11 @@ class Lines:
         stamps = self._stamps([pick(page.fields[path]) for path in self.time_fields], page.received)
         head = b'{"endpoint":' + _json(page.path) + b',"event":'
         tail = b"}," + self._label + b',"ts":'
-        meta: Iterable[bytes] = repeat(b"")
+        opening: bytes = b',"meta":{'
+        ids: Iterable[bytes] = repeat(b"")
         if self._id_field:
-            meta = map(_meta_id, pick(page.fields[self._id_field]))
-        parts = zip(
-            repeat(head), raws, repeat(b',"meta":{'), meta, repeat(tail), stamps, repeat(b"}\n")
-        )
+            opening, ids = _meta_ids(pick(page.fields[self._id_field]))
+        parts = zip(repeat(head), raws, repeat(opening), ids, repeat(tail), stamps, repeat(b"}\n"))
         lines = list(map(b"".join, parts))
         limit = self.source.max_line_bytes
         if limit and lines and max(map(len, lines)) > limit:
@@ -103,6 +104,14 @@ class _Minutes(dict[int, bytes]):
             self.clear()
         text = self[minute] = b'"' + rfc3339(minute * 60)[:16].encode()
         return text
+
+
+def _meta_ids(ids: list[Any]) -> tuple[bytes, Iterable[bytes]]:
+    """How `meta` begins, and how it goes on for each event."""
+    if set(map(type, ids)) == {str}:
+        with suppress(UnicodeEncodeError):
+            return b',"meta":{"id":', _json_lines(ids).splitlines()
+    return b',"meta":{', map(_meta_id, ids)
 
 
 def _meta_id(value: Any) -> bytes:

@@ -85,7 +85,8 @@ class Poller:
                 return self._refused(refused, summary)
             delay = self.source.resilience.rate_limit.page_delay_secs
             if self._over(summary, deadline, delay):
-                self._succeeded()
+                if summary.more:
+                    self._record(Move(self.progress.position, Checkpoint(values=self._success())))
                 return summary
             self.clock.sleep(delay)
 
@@ -118,6 +119,8 @@ class Poller:
             lines = self.lines.build(page, fresh.keep)
             move = self.progress.after(request, page, fresh)
             loops = self.progress.loops(page)
+            if page.cursor is None:  # the chain's end is the poll's: one commit for both
+                move.checkpoint.values |= self._success()
             self.output.deliver(Batch(self.source.name, lines, fresh.keys, move.checkpoint))
             self.progress.adopt(move)
         finally:
@@ -154,10 +157,9 @@ class Poller:
         self.output.deliver(Batch(self.source.name, [], [], move.checkpoint))
         self.progress.adopt(move)
 
-    def _succeeded(self) -> None:
-        """Note the time of the last success, which `helr status` tells."""
-        done = Checkpoint(values={"success": str(int(self.clock.now()))})
-        self._record(Move(self.progress.position, done))
+    def _success(self) -> dict[str, str | None]:
+        """The time of the last success, which `helr status` tells."""
+        return {"success": str(int(self.clock.now()))}
 
     def _deadline(self) -> float | None:
         seconds = self.source.resilience.timeouts.poll_tick_secs

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+import msgspec
 
 from helr.errors import UnusableError
 
 KeyPath = tuple[str | int, ...]  # from the top of the file to a key or an element
 
 
-class Problem(NamedTuple):
+class Problem(msgspec.Struct, frozen=True, order=True):
     """One problem, or one warning. `line` and `column` count from 1; 0 where there is none."""
 
     file: str

@@ -14,7 +14,6 @@ import logging
 import os
 import select
 import stat
-import struct
 import sys
 import termios
 import threading
@@ -35,6 +34,7 @@ log = logging.getLogger("helr")
 _F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032  # fcntl(2); named in Python 3.10's fcntl on Linux only
 _BLOCK = 65536  # bytes a block may have at most: a larger pipe would only be more to repeat
 _FIRST_WAIT, _LONGEST_WAIT = 50e-6, 0.02  # seconds between looks at an unread pipe
+_NONE = bytes(4)  # FIONREAD's int when nothing is unread
 _STALLED = 10  # seconds without reading after which it is said once
 
 
@@ -64,8 +64,7 @@ class Stream:
         """Whether the descriptor shows an error, which needs no asking for."""
         poll = select.poll()  # one a call: two threads may not share it
         poll.register(self.fd, 0)
-        wrong = select.POLLERR | select.POLLHUP | select.POLLNVAL
-        return any(event & wrong for _, event in poll.poll(timeout))
+        return bool(poll.poll(timeout))  # nothing but trouble is told of a mask of 0
 
     def write(self, block: bytes) -> None:
         """Return when the block was delivered.
@@ -100,9 +99,8 @@ class Stream:
         if before:
             self._clock.check()
 
-    def _unread(self) -> int:
-        found = fcntl.ioctl(self.fd, termios.FIONREAD, b"\0\0\0\0")
-        return int(struct.unpack("i", found)[0])
+    def _unread(self) -> bool:
+        return fcntl.ioctl(self.fd, termios.FIONREAD, _NONE) != _NONE
 
     def _grow(self, size: int) -> None:
         """Room for a line longer than the pipe, where the kernel allows it."""
@@ -159,26 +157,30 @@ class StreamOutput:
         self._uncovered: dict[str, int] = {}  # lines written that no queued checkpoint covers
 
     def deliver(self, batch: Batch) -> None:
-        sizes = [len(line) for line in batch.lines]
+        sizes = list(map(len, batch.lines))
+        gaps = 0 in sizes
         for start, end in list(blocks(sizes, self._stream.block_size)) or [(0, 0)]:
             with self._turn:
-                self._deliver(batch, start, end)
+                self._deliver(batch, start, end, gaps)
 
-    def _deliver(self, batch: Batch, start: int, end: int) -> None:
-        """One block, and what its delivery is worth: its ids, or the whole page's checkpoint."""
-        count = sum(map(bool, batch.lines[start:end]))  # a line left out is empty
+    def _deliver(self, batch: Batch, start: int, end: int, gaps: bool) -> None:
+        """One block, and what its delivery is worth: its ids, or the whole page's checkpoint.
+
+        `gaps`: whether lines are left out, which are empty.
+        """
+        lines, keys = batch.lines[start:end], batch.ids[start:end]
+        count = len(lines) - (lines.count(b"") if gaps else 0)
         if count:
-            self._write(batch.source, b"".join(batch.lines[start:end]), count)
-        ids = [key for key in batch.ids[start:end] if key is not None]
+            self._write(batch.source, b"".join(lines), count)
+        ids = [key for key in keys if key is not None]
         if end == len(batch.lines):
             batch.checkpoint.ids = ids
             batch.checkpoint.lines = self._uncovered.get(batch.source, 0)
             self._put(batch.source, batch.checkpoint)
         elif ids:
-            covered = sum(
-                key is not None and bool(line)
-                for key, line in zip(batch.ids[start:end], batch.lines[start:end], strict=True)
-            )
+            covered = count
+            if len(ids) < len(keys):  # a line without an id is covered by the checkpoint alone
+                covered = sum(1 for key, line in zip(keys, lines, strict=True) if key and line)
             capacity = batch.checkpoint.capacity
             self._put(batch.source, Checkpoint(covered, ids=ids, capacity=capacity))
 

@@ -22,16 +22,17 @@ from helr.state import Checkpoint, Step, Stored
 
 T = TypeVar("T")
 
-VERSION = 1
-_ROW_IDS = 256  # ids in one row of helr_ids before a new row is begun
+VERSION = 2
+_ROW_IDS = 96  # ids in one row at most before a new one is begun: a block's fit a page of the file
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS helr_state (
     source_id TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, updated_at INTEGER NOT NULL,
     PRIMARY KEY (source_id, key));
-CREATE TABLE IF NOT EXISTS helr_ids (
-    seq INTEGER PRIMARY KEY, source_id TEXT NOT NULL, count INTEGER NOT NULL, ids TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS helr_ids_source ON helr_ids (source_id, seq);
+CREATE TABLE IF NOT EXISTS helr_delivered (
+    slot INTEGER PRIMARY KEY, source_id TEXT NOT NULL, turn INTEGER NOT NULL,
+    count INTEGER NOT NULL, ids TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS helr_delivered_source ON helr_delivered (source_id);
 CREATE TABLE IF NOT EXISTS helr_marks (
     source_id TEXT NOT NULL, kind TEXT NOT NULL, mark BLOB NOT NULL, at REAL NOT NULL,
     PRIMARY KEY (source_id, kind, mark)) WITHOUT ROWID;
@@ -41,15 +42,23 @@ CREATE TABLE IF NOT EXISTS helr_steps (
 CREATE TABLE IF NOT EXISTS helr_proof (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL);
 """
 
+# Version 1 kept delivered ids in another table.
+_FROM_1 = """INSERT INTO helr_delivered SELECT seq, source_id, seq, count, ids FROM helr_ids;
+DROP TABLE helr_ids;"""
+
 _SET = """INSERT INTO helr_state VALUES (?1, ?2, ?3, ?4) ON CONFLICT (source_id, key)
 DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"""
 _FORGET = """DELETE FROM helr_marks WHERE source_id = ?1 AND kind = ?2
 AND (?3 IS NULL OR at < ?3) AND (?4 IS NULL OR at <> ?4)"""
 _DELETE_ALL = (
     "DELETE FROM helr_state WHERE source_id = ?",
-    "DELETE FROM helr_ids WHERE source_id = ?",
+    "DELETE FROM helr_delivered WHERE source_id = ?",
     "DELETE FROM helr_marks WHERE source_id = ?",
 )
+_SLOTS = "SELECT slot, count, turn FROM helr_delivered WHERE source_id = ? ORDER BY turn"
+_NEW_SLOT = "INSERT INTO helr_delivered (source_id, turn, count, ids) VALUES (?, ?, ?, ?)"
+_IN_SLOT = "UPDATE helr_delivered SET turn = ?, count = ?, ids = ? WHERE slot = ?"
+_MORE_IDS = "UPDATE helr_delivered SET count = ?, ids = ids || char(10) || ? WHERE slot = ?"
 _STEP = "INSERT OR REPLACE INTO helr_steps VALUES (?, ?, ?, ?, ?)"
 
 
@@ -62,7 +71,7 @@ class SqliteStore:
         self.path = path
         self._busy_secs = busy_secs
         self._lock = threading.Lock()
-        self._rows: dict[str, deque[tuple[int, int]]] = {}
+        self._rows: dict[str, _Rows] = {}
         self._generation = 0
         self._accepted: dict[str, int] = {}  # the generation each source goes on from
         self._proof: float | None = None  # what this process wrote to prove the file writable
@@ -106,7 +115,8 @@ class SqliteStore:
         self._db.execute("PRAGMA synchronous = NORMAL")
         if found < VERSION:
             self._db.executescript(
-                f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {_TABLES} {_FROM_1 if found == 1 else ''} "
+                f"PRAGMA user_version = {VERSION}; COMMIT;"
             )
 
     def _begin_log(self) -> None:
@@ -151,7 +161,7 @@ class SqliteStore:
         with self._lock:
             rows = self._read(
                 lambda db: db.execute(
-                    "SELECT ids FROM helr_ids WHERE source_id = ? ORDER BY seq", (source,)
+                    "SELECT ids FROM helr_delivered WHERE source_id = ? ORDER BY turn", (source,)
                 ).fetchall()
             )
         return [id_ for (ids,) in rows for id_ in ids.split("\n")]
@@ -181,7 +191,7 @@ class SqliteStore:
         with self._lock:
             rows = self._read(
                 lambda db: db.execute(
-                    "SELECT source_id FROM helr_state UNION SELECT source_id FROM helr_ids "
+                    "SELECT source_id FROM helr_state UNION SELECT source_id FROM helr_delivered "
                     "UNION SELECT source_id FROM helr_marks ORDER BY 1"
                 ).fetchall()
             )
@@ -289,28 +299,24 @@ class SqliteStore:
     def _append_ids(self, db: sqlite3.Connection, source: str, checkpoint: Checkpoint) -> None:
         rows = self._rows.get(source)
         if rows is None:
-            found = db.execute(
-                "SELECT seq, count FROM helr_ids WHERE source_id = ? ORDER BY seq", (source,)
-            )
-            rows = self._rows[source] = deque(found)
+            rows = self._rows[source] = _Rows(db, source)
         new, text = len(checkpoint.ids), "\n".join(checkpoint.ids)
+        rows.total += new
         if rows and rows[-1][1] + new <= _ROW_IDS:
-            seq, count = rows.pop()
-            db.execute(
-                "UPDATE helr_ids SET count = ?, ids = ids || char(10) || ? WHERE seq = ?",
-                (count + new, text, seq),
-            )
-            rows.append((seq, count + new))
+            slot, count = rows.pop()
+            db.execute(_MORE_IDS, (count + new, text, slot))
+            rows.append((slot, count + new))
         else:
-            row = db.execute(
-                "INSERT INTO helr_ids (source_id, count, ids) VALUES (?, ?, ?)", (source, new, text)
-            )
-            rows.append((int(row.lastrowid or 0), new))
-        total = sum(count for _, count in rows)
-        while total - rows[0][1] >= checkpoint.capacity and len(rows) > 1:
-            seq, count = rows.popleft()
-            total -= count
-            db.execute("DELETE FROM helr_ids WHERE seq = ?", (seq,))
+            rows.turn += 1
+            row = rows.turn, new, text
+            if rows and rows.spare(checkpoint.capacity):
+                slot = rows.drop()  # written over: a page of the file, where a new row takes four
+                db.execute(_IN_SLOT, (*row, slot))
+            else:
+                slot = db.execute(_NEW_SLOT, (source, *row)).lastrowid or 0
+            rows.append((slot, new))
+        while len(rows) > 1 and rows.spare(checkpoint.capacity):
+            db.execute("DELETE FROM helr_delivered WHERE slot = ?", (rows.drop(),))
 
     def generation(self) -> int:
         with self._lock:
@@ -374,6 +380,26 @@ class SqliteStore:
     def close(self) -> None:
         with self._lock, suppress(sqlite3.Error):
             self._db.close()
+
+
+class _Rows(deque[tuple[int, int]]):
+    """A source's rows of helr_delivered, oldest first: (slot, count). `total`: ids in all."""
+
+    def __init__(self, db: sqlite3.Connection, source: str) -> None:
+        found = db.execute(_SLOTS, (source,)).fetchall()
+        super().__init__((slot, count) for slot, count, _ in found)
+        self.total = sum(count for _, count in self)
+        self.turn: int = found[-1][2] if found else 0
+
+    def spare(self, capacity: int) -> bool:
+        """Whether the oldest row is not needed."""
+        return self.total - self[0][1] >= capacity
+
+    def drop(self) -> int:
+        """Forget the oldest row; its slot."""
+        slot, count = self.popleft()
+        self.total -= count
+        return slot
 
 
 _ADVICE = (

@@ -26,12 +26,8 @@ ALLOWED = {
     "termios": "pipes",
     "signal": "a stop",
     "runpy": "python -m",
-    # what msgspec and its typing_extensions bring
-    "typing_extensions": "msgspec",
-    "inspect": "typing_extensions",
-    "ast": "inspect",
-    "dis": "inspect",
-    "opcode": "inspect",
+    # what msgspec brings
+    "typing_extensions": "msgspec, which asks in vain since 3.11: `inspect` would come with it",
     "decimal": "msgspec",
     "numbers": "decimal",
     "uuid": "msgspec",
@@ -44,6 +40,9 @@ HEAVY = (
     "jsonschema", "referencing", "hypothesis", "helr.slowpage",
     "helr.recording", "helr.longline", "helr.liveline", "helr.config.check", "helr.output.file",
 )  # fmt: skip
+
+if sys.version_info < (3, 11):
+    ALLOWED |= dict.fromkeys(("inspect", "ast", "dis", "opcode"), "typing_extensions")
 
 
 def imported(*command: str, helr: Helr) -> set[str]:

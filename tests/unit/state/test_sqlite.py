@@ -183,13 +183,29 @@ def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
 def test_an_upgrade_that_fails_half_way_changes_nothing(path: Path) -> None:
     helr_state(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("CREATE TABLE helr_ids_source (other)")  # in the way of an index to be made
+        db.execute(
+            "CREATE TABLE helr_delivered_source (other)"
+        )  # in the way of an index to be made
         before = db.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall()
     with pytest.raises(UnusableError):
         open_state(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall() == before
         assert db.execute("PRAGMA user_version").fetchone() == (0,)
+
+
+def test_ids_of_the_first_format_are_kept(path: Path) -> None:
+    open_state(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "DROP TABLE helr_delivered; PRAGMA user_version = 1; CREATE TABLE helr_ids "
+            "(seq INTEGER PRIMARY KEY, source_id TEXT, count INTEGER, ids TEXT);"
+            "INSERT INTO helr_ids VALUES (3, 's', 2, 'a' || char(10) || 'b'), (7, 's', 1, 'c');"
+        )
+    store = open_state(path)
+    assert store.ids("s") == ["a", "b", "c"]
+    store.commit("s", [Checkpoint(ids=["d"], capacity=3)])
+    assert store.ids("s")[-3:] == ["b", "c", "d"]
 
 
 def test_two_processes_may_begin_a_file_at_once(path: Path) -> None:
