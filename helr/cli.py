@@ -183,7 +183,6 @@ def _common(*, after: bool) -> argparse.ArgumentParser:
 def entry() -> NoReturn:
     """The `helr` command: ends the process without tearing the interpreter down, which takes as
     long as a tenth of an idle poll; everything that must be written has been."""
-    _import_msgspec()
     try:
         status = main()
     except SystemExit as error:  # argparse: --help, --version, a bad command line
@@ -192,17 +191,6 @@ def entry() -> NoReturn:
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(status)
-
-
-def _import_msgspec() -> None:
-    """msgspec prefers typing_extensions, 7 ms of a cold start, to the typing that has all of it
-    since Python 3.11: it is not there for that moment."""
-    name = "typing_extensions"
-    if sys.version_info >= (3, 11) and name not in sys.modules:
-        sys.modules[name] = None  # type: ignore[assignment]
-        import msgspec  # noqa: F401
-
-        del sys.modules[name]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -297,6 +285,7 @@ def _dispatch(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     _stop_at_once()
+    _import_msgspec()
     from helr.commands import run
 
     rotation = None
@@ -319,6 +308,18 @@ def _run(args: argparse.Namespace) -> int:
         replay_dir=args.replay_dir,
         live=live,
     )
+
+
+def _import_msgspec() -> None:
+    """msgspec prefers typing_extensions, 7 ms of a cold start, to the typing that has all of it
+    since Python 3.11: it is not there for that moment. (After `_stop_at_once`: a KeyboardInterrupt
+    in the middle of its import leaves a msgspec that crashes.)"""
+    name = "typing_extensions"
+    if sys.version_info >= (3, 11) and name not in sys.modules:
+        sys.modules[name] = None  # type: ignore[assignment]
+        import msgspec  # noqa: F401
+
+        del sys.modules[name]
 
 
 def _load(
