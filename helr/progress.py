@@ -61,26 +61,27 @@ class Progress:
         self._url = values.get(origin.KEY)  # of the API that all this comes from; Helr keeps none
         if warning := origin.another(source, values):
             self._log.warning("%s", warning)
-        chain = values.get("chain")
+        self._trouble: StateError | None = None  # this source's alone: its polls tell it
         self.position = Position(
             values.get(self._incremental.state_key) if self._incremental else None,
             values.get(paginator.state_key) if paginator.cursor_path else None,
-            self._chain(chain) if chain else None,
+            self._chain(values.get("chain")),
         )
         resets = values.get("resets", "")
         self.resets = int(resets) if resets.isascii() and resets.isdigit() else 0
         self.edge = watermark.Edge({mark: at for kind, mark, at in stored.marks if kind == "edge"})
         self.cursors = {mark for kind, mark, _ in stored.marks if kind == "cursor"}
 
-    def _chain(self, text: str) -> Chain:
+    def _chain(self, text: str | None) -> Chain | None:
         try:
-            return msgspec.json.decode(text, type=Chain)
+            return msgspec.json.decode(text, type=Chain) if text else None
         except msgspec.MsgspecError:
             name = self.source.name
-            raise StateError(
+            self._trouble = StateError(
                 f"{name}: the chain in the state is not as helr writes it: "
                 f"`helr state reset {name}` starts afresh"
-            ) from None
+            )
+            return None
 
     @property
     def paths(self) -> list[str]:
@@ -91,7 +92,12 @@ class Progress:
         )
 
     def request(self) -> Request:
-        """What is asked next. A cursor that Helr left has no chain: it goes on without a start."""
+        """What is asked next. A cursor that Helr left has no chain: it goes on without a start.
+
+        Raises StateError when the state is not as helr writes it.
+        """
+        if self._trouble:
+            raise self._trouble
         if self.position.cursor and not self.position.chain:
             self._log.info(
                 "the cursor in the state has no chain record (Helr wrote it): going on with it, "

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
 
@@ -19,6 +20,16 @@ from helr.testing import mock_slack
 __all__ = ["mock_slack"]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# That a machine is busy is no failure of an example.
+hypothesis.settings.register_profile("helr", deadline=None)
+hypothesis.settings.load_profile("helr")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: no worker is left alone with it at the end."""
+    items.sort(key=lambda item: not {"slow", "xdist_group"} & {m.name for m in item.iter_markers()})
+
 
 MOCK_TOKEN = "xoxp-mock"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mock_server import MockSlack
-from tests.command.support import Follow, configure, ended, follow, ids, until
+from tests.command.support import Follow, careful, configure, ended, follow, ids, until
 from tests.conftest import Helr
 
 pytestmark = pytest.mark.unmeasured
@@ -290,3 +290,17 @@ def test_a_state_that_helr_wrote_goes_on_working(helr: Helr, mock: MockSlack) ->
     assert set(mock.ids()[:3]) <= set(ids(result.stdout))
     assert len(ids(result.stdout)) < 20
     assert helr.run("run", "--once").stdout == ""
+
+
+def test_a_chain_that_cannot_be_read_is_one_sources_trouble(helr: Helr, mock: MockSlack) -> None:
+    helr.config(sources={"broken": careful(mock.url), "whole": careful(mock.url)})
+    assert helr.run("run", "--once").returncode == 0
+    with closing(sqlite3.connect(helr.cwd / "helr-state.db")) as db, db:
+        db.execute("INSERT INTO helr_state VALUES ('broken', 'chain', '{', 0)")
+    mock.add_events(3)
+    result = helr.run("run", "--once", "-q")
+    assert result.returncode == 1
+    assert len(set(ids(result.stdout)) & set(mock.ids())) == 3
+    told = result.stderr.splitlines()
+    assert len(told) == 1
+    assert "broken: the chain in the state is not as helr writes it: `helr state reset" in told[0]

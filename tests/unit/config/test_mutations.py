@@ -58,7 +58,7 @@ def test_the_good_one_is_good() -> None:
 
 
 setting = st.sampled_from(SETTINGS)
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 @few
