@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import socketserver
 import threading
@@ -9,6 +10,18 @@ import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+# Below those that the kernel gives to outgoing connections: one of them, or the shipper's own
+# attempt to connect, would take the port of a sink that is down. Each is used once.
+_ports = iter(random.sample(range(20_000, 32_768), 2_000))
+
+
+def _free_port() -> int:
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Sink:
@@ -22,9 +35,7 @@ class Sink:
         self._lines: list[tuple[float, bytes]] = []
         self._lock = threading.Lock()
         self._server: socketserver.BaseServer | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = _free_port()
 
     def lines(self) -> list[tuple[float, bytes]]:
         """Every line, and when it came (time.monotonic)."""
