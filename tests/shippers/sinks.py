@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import socketserver
 import threading
@@ -10,18 +9,6 @@ import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-# Below those that the kernel gives to outgoing connections: one of them, or the shipper's own
-# attempt to connect, would take the port of a sink that is down. Each is used once.
-_ports = iter(random.sample(range(20_000, 32_768), 2_000))
-
-
-def _free_port() -> int:
-    while True:
-        port = next(_ports)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Sink:
@@ -35,7 +22,11 @@ class Sink:
         self._lines: list[tuple[float, bytes]] = []
         self._lock = threading.Lock()
         self._server: socketserver.BaseServer | None = None
-        self.port = _free_port()
+        # Bound for good: an outgoing connection could take the port of a sink that is down.
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._held.bind(("127.0.0.1", 0))
+        self.port: int = self._held.getsockname()[1]
 
     def lines(self) -> list[tuple[float, bytes]]:
         """Every line, and when it came (time.monotonic)."""
@@ -80,14 +71,22 @@ class Sink:
         return _HTTPServer(("127.0.0.1", self.port), Handler)
 
 
-class _HTTPServer(ThreadingHTTPServer):
+class _Shared(socketserver.TCPServer):
+    """A server on a port that a sink holds."""
+
+    def server_bind(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+
+
+class _HTTPServer(_Shared, ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *args: Any) -> None:
         """A shipper that was killed in mid-request is what these tests are about."""
 
 
-class _TCPServer(socketserver.ThreadingTCPServer):
+class _TCPServer(_Shared, socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
