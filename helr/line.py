@@ -23,8 +23,7 @@ from helr.times import instant, rfc3339
 log = logging.getLogger("helr")
 
 TIME_FIELDS = ("published", "timestamp", "ts", "created_at", "date_create")
-_SECONDS = [b':%02dZ"' % second for second in range(60)]
-_LAST_SECOND = 100_000_000_000  # a greater number is milliseconds
+_SECONDS = [b':%02dZ"}\n' % second for second in range(60)]
 _json = msgspec.json.encode
 _json_lines = msgspec.json.Encoder().encode_lines
 
@@ -41,53 +40,55 @@ class Lines:
         own = source.transform.timestamp_field
         self.time_fields = (own,) if own else TIME_FIELDS
         self._id_field = source.transform.id_field
-        self._label = _json(source.label_key) + b":" + _json(source.label_value or source.name)
-        self._minutes = _Minutes()
+        meta = b"}" if self._id_field else b',"meta":{}'
+        label = _json(source.label_key) + b":" + _json(source.label_value or source.name)
+        self._tail = meta + b"," + label + b',"ts":'
+        self._minutes = _Minutes(self._tail)
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The event fields a line needs."""
         return self.time_fields + ((self._id_field,) if self._id_field else ())
 
-    def build(self, page: Page, keep: Sequence[int] | None = None) -> list[bytes]:
-        """One line for each event (of those whose index is in `keep`), in the page's order.
+    def build(self, page: Page, keep: Sequence[int] | None = None) -> tuple[Iterable[bytes], int]:
+        """One line for each event (of those whose index is in `keep`), in the page's order, and
+        how many there are. They are made as they are asked for: a page's lines never stand in
+        memory all at once, unless `max_line_bytes` is set.
 
         b"" stands for one that `max_line_bytes` leaves out. Raises LineTooLongError.
         """
-        pick = (lambda column: column) if keep is None else (lambda c: [c[i] for i in keep])
-        raws = pick(page.raws)
+        raws = _picked(page.raws, keep)
         if page.breaks:
             raws = [bytes(raw).replace(b"\n", b"").replace(b"\r", b"") for raw in raws]
-        stamps = self._stamps([pick(page.fields[path]) for path in self.time_fields], page.received)
-        head = b'{"endpoint":' + _json(page.path) + b',"event":'
-        tail = b"}," + self._label + b',"ts":'
-        opening: bytes = b',"meta":{'
-        ids: Iterable[bytes] = repeat(b"")
+        columns = [repeat(b'{"endpoint":' + _json(page.path) + b',"event":'), raws]
         if self._id_field:
-            opening, ids = _meta_ids(pick(page.fields[self._id_field]))
-        parts = zip(repeat(head), raws, repeat(opening), ids, repeat(tail), stamps, repeat(b"}\n"))
-        lines = list(map(b"".join, parts))
+            columns += _meta_ids(_picked(page.column(self._id_field), keep))
+        lines = map(b"".join, zip(*columns, self._tails(page, keep)))  # noqa: B905 - some repeat
         limit = self.source.max_line_bytes
-        if limit and lines and max(map(len, lines)) > limit:
+        return self._limited(list(lines), limit, page) if limit else (lines, len(raws))
+
+    def _limited(self, lines: list[bytes], limit: int, page: Page) -> tuple[Iterable[bytes], int]:
+        if max(map(len, lines), default=0) > limit:
             from helr import longline
 
             longline.enforce(self.source, lines, limit, self.time_fields, page.received)
-        return lines
+        return lines, len(lines) - lines.count(b"")
 
-    def _stamps(self, columns: list[list[Any]], received: float) -> list[bytes]:
-        """`ts` of each event as JSON, from the first of its time fields that holds one."""
-        now = _json(rfc3339(received))
-        filled = [column for column in columns if column.count(None) < len(column)]
-        if len(filled) == 1:
-            column = filled[0]
-            if set(map(type, column)) == {int} and 0 < min(column) <= max(column) <= _LAST_SECOND:
-                minutes, seconds = self._minutes, _SECONDS
-                return [minutes[value // 60] + seconds[value % 60] for value in column]
-            return [self._stamp(value) or now for value in column]
-        return [
+    def _tails(self, page: Page, keep: Sequence[int] | None) -> list[bytes]:
+        """How each line ends, with its `ts`: from the first of the time fields that holds one."""
+        found = [path for path in self.time_fields if page.has(path)]
+        if len(found) == 1 and (seconds := page.seconds(found[0])):
+            minutes, ends = self._minutes, _SECONDS
+            return [minutes[at // 60] + ends[at % 60] for at in _picked(seconds, keep)]
+        now = _json(rfc3339(page.received))
+        columns = [_picked(page.column(path), keep) for path in found]
+        if not columns:
+            return [self._tail + now + b"}\n"] * len(page.raws if keep is None else keep)
+        stamps = (
             next((stamp for value in values if (stamp := self._stamp(value))), now)
             for values in zip(*columns, strict=True)
-        ]
+        )
+        return [self._tail + stamp + b"}\n" for stamp in stamps]
 
     def _stamp(self, value: Any) -> bytes | None:
         if type(value) is str and value:
@@ -97,21 +98,28 @@ class Lines:
 
 
 class _Minutes(dict[int, bytes]):
-    """`"2018-03-16T15:32` for a Unix minute, kept: events of one minute are many."""
+    """A line's tail up to the minute of its `ts`, by Unix minute: events of one are many."""
+
+    def __init__(self, tail: bytes) -> None:
+        self._tail = tail
 
     def __missing__(self, minute: int) -> bytes:
-        if len(self) > 100_000:
+        if len(self) > 20_000:
             self.clear()
-        text = self[minute] = b'"' + rfc3339(minute * 60)[:16].encode()
+        text = self[minute] = self._tail + b'"' + rfc3339(minute * 60)[:16].encode()
         return text
 
 
-def _meta_ids(ids: list[Any]) -> tuple[bytes, Iterable[bytes]]:
+def _picked(column: Sequence[Any], keep: Sequence[int] | None) -> Sequence[Any]:
+    return column if keep is None else [column[index] for index in keep]
+
+
+def _meta_ids(ids: Sequence[Any]) -> list[Iterable[bytes]]:
     """How `meta` begins, and how it goes on for each event."""
     if set(map(type, ids)) == {str}:
         with suppress(UnicodeEncodeError):
-            return b',"meta":{"id":', _json_lines(ids).splitlines()
-    return b',"meta":{', map(_meta_id, ids)
+            return [repeat(b',"meta":{"id":'), _json_lines(ids).splitlines()]
+    return [repeat(b',"meta":{'), map(_meta_id, ids)]
 
 
 def _meta_id(value: Any) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,9 @@ from helr.shape import Getter, OverlapError, compile_paths
 from helr.transport.model import Response
 
 EVENT_KEYS = ("entries", "items", "events", "data", "logs")
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16  # bytes; the text of a larger piece would have to be fetched from the kernel anew
+_MANY = 1000  # events of a page from which on it is worth to learn what the next one lacks
+_LAST_SECOND = 100_000_000_000  # a greater number is milliseconds
 # patterns are compiled when an error first needs them: that is a millisecond of a cold start
 _LONE_SURROGATE = "[\ud800-\udfff]"
 _CURSOR_STATUSES = (400, 404, 410, 422)
@@ -54,7 +56,8 @@ class BadPageError(PollError):
 
 
 class Page(msgspec.Struct):
-    """One page. `raws` are bytes-like; `fields[path]` has one value (or None) per event.
+    """One page. `raws` are bytes-like; `fields[path]` has one value (or None) per event, and may
+    be missing for a path that no event has.
 
     `cursor`: the next page's, None on the last. `received`: Unix seconds. `size`: bytes.
     """
@@ -67,6 +70,25 @@ class Page(msgspec.Struct):
     size: int
     breaks: bool  # whether raw line breaks stand in the body
     release: Callable[[], None]  # gives the page's place in memory free
+    _seconds: dict[str, list[int] | None] = {}
+
+    def column(self, path: str) -> list[Any]:
+        """One value (or None) per event."""
+        return self.fields.get(path) or [None] * len(self.raws)
+
+    def has(self, path: str) -> bool:
+        """Whether any event has a value there."""
+        column = self.fields.get(path, [])
+        return column.count(None) < len(column)
+
+    def seconds(self, path: str) -> list[int] | None:
+        """The column when every event has whole Unix seconds there: most pages are so."""
+        if path not in self._seconds:
+            column = self.column(path)
+            whole = set(map(type, column)) == {int}
+            whole = whole and 0 < min(column) <= max(column) <= _LAST_SECOND
+            self._seconds[path] = column if whole else None
+        return self._seconds[path]
 
 
 class Decoder:
@@ -81,25 +103,21 @@ class Decoder:
         self.paths = tuple(dict.fromkeys(paths))
         where = source.response_events_path
         self._event_keys = (where,) if where else EVENT_KEYS
-        self._compile()
-
-    _decode_body: Callable[[Any], Any]
-    _decode_raws: Callable[[Any], Any]
-
-    def _compile(self) -> None:
+        self._lean: _Columns | None = None
+        self._learns = True
         extra = {"ok": Any} | ({self.cursor_path: Any} if self.cursor_path else {})
         try:
-            event, self._columns = compile_paths(dict.fromkeys(self.paths, Any))
-            raws, events = list[msgspec.Raw], list[event]  # type: ignore[valid-type]
+            raws = list[msgspec.Raw]
             body, self._of_body = compile_paths(dict.fromkeys(self._event_keys, raws) | extra)
-            typed, self._of_typed = compile_paths(dict.fromkeys(self._event_keys, events))
+            self._full = _Columns(self._event_keys, self.paths)
         except OverlapError:
             self._decode_body = self._decode_raws = _refuse
             return
         self._decode_body = msgspec.json.Decoder(body).decode
-        self._decode_typed = msgspec.json.Decoder(typed).decode
         self._decode_raws = msgspec.json.Decoder(raws).decode
-        self._decode_events = msgspec.json.Decoder(events).decode
+
+    _decode_body: Callable[[Any], Any]
+    _decode_raws: Callable[[Any], Any]
 
     def __call__(self, response: Response) -> Page:
         """The page in a response.
@@ -129,20 +147,29 @@ class Decoder:
         cursor = None
         if body[:1] == b"[":
             raws = self._decode_raws(body)
-            events = self._decode_events(body)
         else:
             whole = self._decode_body(body)
-            raws = self._events(whole, self._of_body)
+            raws = _first(whole, self._event_keys, self._of_body)
             if raws is None or self._of_body["ok"](whole) is False:
                 raise _NotPlain
-            events = self._events(self._decode_typed(body), self._of_typed)
             if self.cursor_path:
                 cursor = cursor_text(self._of_body[self.cursor_path](whole))
-        return raws, {path: list(map(get, events)) for path, get in self._columns.items()}, cursor
+        return raws, self._fields(body), cursor
 
-    def _events(self, whole: Any, getters: dict[str, Getter]) -> Any:
-        found = (getters[key](whole) for key in self._event_keys)
-        return next((events for events in found if events is not None), None)
+    def _fields(self, body: bytes | bytearray) -> dict[str, list[Any]]:
+        """The columns. A large page shows which fields its API does not have: the next pages are
+        decoded without them, until one has one."""
+        if self._lean:
+            try:
+                return self._lean(body)
+            except msgspec.ValidationError:
+                self._lean = None
+        fields = self._full(body)
+        if self._learns and len(next(iter(fields.values()), ())) >= _MANY:
+            self._learns = False
+            absent = {path for path, column in fields.items() if column.count(None) == len(column)}
+            self._lean = _Columns(self._event_keys, self.paths, absent) if absent else None
+        return fields
 
     def _slow(
         self, response: Response, body: bytes | bytearray
@@ -234,6 +261,35 @@ class Decoder:
         if not code and 200 <= response.status < 300:
             what = ', the body says `"ok": false` and gives no reason'
         return ApiError(_line(name, response, what, advice), response.status, code)
+
+
+class _Columns:
+    """The typed pass over a body, compiled: a column for each path but those of `absent`, whose
+    presence in any event is a ValidationError. Raises OverlapError."""
+
+    def __init__(
+        self, event_keys: Sequence[str], paths: Sequence[str], absent: Collection[str] = ()
+    ) -> None:
+        kinds = {path: type(None) if path in absent else Any for path in paths}
+        event, getters = compile_paths(kinds)
+        events = list[event]  # type: ignore[valid-type]
+        body, self._of_body = compile_paths(dict.fromkeys(event_keys, events))
+        self._event_keys = event_keys
+        self._getters = {path: getters[path] for path in paths if path not in absent}
+        self._decode_body = msgspec.json.Decoder(body).decode
+        self._decode_events = msgspec.json.Decoder(events).decode
+
+    def __call__(self, body: bytes | bytearray) -> dict[str, list[Any]]:
+        if body[:1] == b"[":
+            events = self._decode_events(body)
+        else:
+            events = _first(self._decode_body(body), self._event_keys, self._of_body)
+        return {path: list(map(get, events)) for path, get in self._getters.items()}
+
+
+def _first(whole: Any, keys: Sequence[str], getters: dict[str, Getter]) -> Any:
+    found = (getters[key](whole) for key in keys)
+    return next((events for events in found if events is not None), None)
 
 
 class _NotPlain(Exception):  # noqa: N818 - never leaves this module: the slow way's turn

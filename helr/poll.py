@@ -116,7 +116,7 @@ class Poller:
         """Deliver and checkpoint a page; an error when its next cursor leads in a circle."""
         try:
             fresh = self.progress.fresh(page)
-            lines = self.lines.build(page, fresh.keep)
+            lines, count = self.lines.build(page, fresh.keep)
             move = self.progress.after(request, page, fresh)
             loops = self.progress.loops(page)
             if page.cursor is None:  # the chain's end is the poll's: one commit for both
@@ -128,7 +128,7 @@ class Poller:
         summary.pages += 1
         summary.bytes += page.size
         summary.events += len(page.raws)
-        summary.delivered += len(lines) - lines.count(b"")
+        summary.delivered += count
         if fresh.times:
             summary.reached = fresh.times.reached
         return self._circle() if loops else None

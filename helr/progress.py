@@ -117,10 +117,10 @@ class Progress:
             return Fresh(None, [], None)
         times = self._times(page)
         keep, keys = None, list[str | None]()
-        if times and (repeats := self.edge.repeats(page.raws, times.seconds)):
+        if times and (repeats := self.edge.repeats(page.raws, times)):
             keep = [index for index in range(len(page.raws)) if index not in repeats]
         if self.source.dedupe and keep != []:
-            keys = dedupe.keys(page.fields[self.source.dedupe.id_path])
+            keys = dedupe.keys(page.column(self.source.dedupe.id_path))
             keys = keys if keep is None else [keys[index] for index in keep]
             if (new := self.seen.fresh(keys)) is not None:
                 keep = new if keep is None else [keep[index] for index in new]
@@ -138,8 +138,9 @@ class Progress:
     def _times(self, page: Page) -> watermark.Times | None:
         if not self._incremental:
             return None
-        values = page.fields[self._incremental.event_timestamp_path]
-        return watermark.read(self._log, values, page.received)
+        path = self._incremental.event_timestamp_path
+        values, whole = page.column(path), page.seconds(path) is not None
+        return watermark.read(self._log, values, page.received, whole=whole)
 
     def after(self, request: Request, page: Page, fresh: Fresh) -> Move:
         """What the page changes once it is delivered."""

@@ -38,7 +38,7 @@ def _struct(tree: dict[str, Any]) -> Any:
     fields = []
     for number, (key, kind) in enumerate(tree.items()):
         inner = _struct(kind) if isinstance(kind, dict) else kind
-        optional = inner if inner is Any else inner | None
+        optional = inner if inner in (Any, type(None)) else inner | None
         fields.append((f"f{number}", optional, msgspec.field(default=None, name=key)))
     return msgspec.defstruct("Shape", fields, gc=False)
 

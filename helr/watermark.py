@@ -35,14 +35,14 @@ class Edge(msgspec.Struct):
 
     marks: dict[bytes, float] = {}
 
-    def repeats(self, raws: Sequence[Any], seconds: Sequence[float | None]) -> set[int]:
+    def repeats(self, raws: Sequence[Any], times: Times) -> set[int]:
         """Indexes of events that were delivered before."""
         known = set(self.marks.values())
-        if not known or known.isdisjoint(seconds):
+        if not known or times.latest is None or times.latest < min(known):
             return set()
         return {
             index
-            for index, at in enumerate(seconds)
+            for index, at in enumerate(times.seconds)
             if at in known and digest(raws[index]) in self.marks
         }
 
@@ -68,8 +68,8 @@ class Edge(msgspec.Struct):
 class Times(msgspec.Struct):
     """What one page's event times say: an instant per event, and the greatest's own spelling."""
 
-    instants: list[float | None]
-    seconds: list[float | None]  # the same, cut to whole seconds
+    instants: Sequence[float | None]
+    seconds: Sequence[float | None]  # the same, cut to whole seconds
     greatest: float | None = None  # the greatest that is not after `received`
     spelled: str | None = None
     latest: float | None = None  # the greatest of all, the future too
@@ -84,14 +84,17 @@ class Times(msgspec.Struct):
         return self.greatest is not None and (at is None or self.greatest > at)
 
 
-def read(log: Log, values: Sequence[Any], received: float) -> Times:
-    """The instants of a page's events, warning once about those that are missing or odd."""
-    if set(map(type, values)) == {int} and -1e10 <= min(values) <= max(values) <= 1e11:
-        instants = seconds = list(values)
+def read(log: Log, values: Sequence[Any], received: float, *, whole: bool = False) -> Times:
+    """The instants of a page's events, warning once about those that are missing or odd.
+
+    `whole`: all are known to be whole Unix seconds, which then need no looking at.
+    """
+    if whole:
+        instants = seconds = known = values
     else:
         instants = [instant(value) for value in values]
         seconds = [None if at is None else floor(at) for at in instants]
-    known = [at for at in instants if at is not None]
+        known = [at for at in instants if at is not None]
     latest = greatest = max(known, default=None)
     if len(known) < len(instants) or latest is None or latest > received:
         _warn(log, values, instants, received)

@@ -51,7 +51,7 @@ def run(config: Config, name: str) -> int:
     _report(source, request, page)
     sys.stdout.flush()
     with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as out:
-        out.writelines(lines.build(page))
+        out.writelines(lines.build(page)[0])
     return 0
 
 
@@ -109,7 +109,7 @@ def _report(source: Source, request: Request, page: Page) -> None:
         _say("no events", advice)
     path = source.incremental_from and source.incremental_from.event_timestamp_path
     columns = [path] if path else Lines(source).time_fields
-    times = [at for column in columns for at in map(instant, page.fields[column]) if at is not None]
+    times = [at for column in columns for at in map(instant, page.column(column)) if at is not None]
     if times:
         _say("newest", rfc3339(max(times)))
         _say("oldest", rfc3339(min(times)))

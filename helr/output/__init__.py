@@ -5,6 +5,7 @@ line that was written is never asked for again and one that was not always is.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import msgspec
@@ -21,7 +22,7 @@ class Batch(msgspec.Struct):
     """
 
     source: str
-    lines: list[bytes]
+    lines: Iterable[bytes]
     ids: list[str | None]
     checkpoint: Checkpoint
 

@@ -18,9 +18,7 @@ import sys
 import termios
 import threading
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from helr.clock import Clock
 from helr.errors import OutputGoneError, Stopped
@@ -34,6 +32,7 @@ log = logging.getLogger("helr")
 _F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032  # fcntl(2); named in Python 3.10's fcntl on Linux only
 _BLOCK = 65536  # bytes a block may have at most: a larger pipe would only be more to repeat
 _FIRST_WAIT, _LONGEST_WAIT = 50e-6, 0.02  # seconds between looks at an unread pipe
+_ASK_WAIT = 1e-3  # a wait as long as this is worth a look whether the reader is still there
 _NONE = bytes(4)  # FIONREAD's int when nothing is unread
 _STALLED = 10  # seconds without reading after which it is said once
 
@@ -87,7 +86,8 @@ class Stream:
         pipe is waited for until the process ends: `drain` bounds that."""
         wait, waited = _FIRST_WAIT, 0.0
         while self._unread():
-            self.alive()
+            if wait >= _ASK_WAIT:
+                self.alive()
             if before:
                 self._clock.check()
             time.sleep(wait)
@@ -129,14 +129,19 @@ class Stream:
         )
 
 
-def blocks(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:
-    """Slices [start, end) of lines of these sizes, each of at most `limit` bytes or one line."""
-    ends = list(accumulate(sizes))
-    start = before = 0
-    while start < len(ends):
-        end = max(bisect_right(ends, before + limit, start), start + 1)
-        yield start, end
-        start, before = end, ends[end - 1]
+def blocks(lines: Iterable[bytes], limit: int) -> Iterator[tuple[list[bytes], bool]]:
+    """The lines in blocks of at most `limit` bytes, or of one line; and whether it is the last.
+
+    There is always a last one; where there are no lines, it is empty.
+    """
+    block, size = list[bytes](), 0
+    for line in lines:
+        size += len(line)
+        if size > limit and block:
+            yield block, False
+            block, size = [], len(line)
+        block.append(line)
+    yield block, True
 
 
 class StreamOutput:
@@ -157,30 +162,28 @@ class StreamOutput:
         self._uncovered: dict[str, int] = {}  # lines written that no queued checkpoint covers
 
     def deliver(self, batch: Batch) -> None:
-        sizes = list(map(len, batch.lines))
-        gaps = 0 in sizes
-        for start, end in list(blocks(sizes, self._stream.block_size)) or [(0, 0)]:
+        start = 0
+        for block, last in blocks(batch.lines, self._stream.block_size):
             with self._turn:
-                self._deliver(batch, start, end, gaps)
+                self._deliver(batch, block, batch.ids[start : start + len(block)], last=last)
+            start += len(block)
 
-    def _deliver(self, batch: Batch, start: int, end: int, gaps: bool) -> None:
-        """One block, and what its delivery is worth: its ids, or the whole page's checkpoint.
-
-        `gaps`: whether lines are left out, which are empty.
-        """
-        lines, keys = batch.lines[start:end], batch.ids[start:end]
-        count = len(lines) - (lines.count(b"") if gaps else 0)
+    def _deliver(
+        self, batch: Batch, block: list[bytes], keys: Sequence[str | None], *, last: bool
+    ) -> None:
+        """One block, and what its delivery is worth: its ids, or the whole page's checkpoint."""
+        count = len(block) - block.count(b"")  # lines that are left out are empty
         if count:
-            self._write(batch.source, b"".join(lines), count)
+            self._write(batch.source, b"".join(block), count)
         ids = [key for key in keys if key is not None]
-        if end == len(batch.lines):
+        if last:
             batch.checkpoint.ids = ids
             batch.checkpoint.lines = self._uncovered.get(batch.source, 0)
             self._put(batch.source, batch.checkpoint)
         elif ids:
             covered = count
             if len(ids) < len(keys):  # a line without an id is covered by the checkpoint alone
-                covered = sum(1 for key, line in zip(keys, lines, strict=True) if key and line)
+                covered = sum(1 for key, line in zip(keys, block, strict=True) if key and line)
             capacity = batch.checkpoint.capacity
             self._put(batch.source, Checkpoint(covered, ids=ids, capacity=capacity))
 

@@ -99,7 +99,7 @@ def pour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pour]:
         page = Decoder(source, paginator.cursor_path, paths)(response)
         fresh = progress.fresh(page)
         move = progress.after(response.request, page, fresh)
-        built = lines.build(page, fresh.keep)
+        built = list(lines.build(page, fresh.keep)[0])
         store.commit(source.name, [move.checkpoint])
         progress.adopt(move)
         progress.request()

@@ -34,7 +34,10 @@ def page_of(of: Source, *events: bytes | str) -> Page:
 
 
 def lines_of(of: Source, *events: bytes | str) -> list[bytes]:
-    return Lines(of).build(page_of(of, *events))
+    lines, count = Lines(of).build(page_of(of, *events))
+    lines = list(lines)
+    assert count == sum(1 for line in lines if line)
+    return lines
 
 
 def line_of(event: bytes | str, **changes: Any) -> Any:
@@ -88,7 +91,7 @@ def test_meta_id(event: str, meta: dict[str, Any]) -> None:
 def test_only_the_kept_events_in_the_order_of_the_page() -> None:
     of = source(transform=Transform(id_field="id"))
     events = [f'{{"id":{n},"date_create":{n + 1}}}' for n in range(5)]
-    lines = [json.loads(line) for line in Lines(of).build(page_of(of, *events), [1, 3])]
+    lines = [json.loads(line) for line in Lines(of).build(page_of(of, *events), [1, 3])[0]]
     assert [line["event"]["id"] for line in lines] == [1, 3]
     assert [line["meta"]["id"] for line in lines] == [1, 3]
     assert [line["ts"][-4:] for line in lines] == [":02Z", ":04Z"]

@@ -68,7 +68,7 @@ def test_what_was_marked_at_the_edge_is_known_when_it_comes_again(
     edge = Edge()
     if times:
         edge.marks.update(edge.reaches(floor, raws, times))
-        again = edge.repeats(raws, times.seconds)
+        again = edge.repeats(raws, times)
         assert again == {index for index, (_, at) in enumerate(page) if at >= floor}
         edge.forget(floor + 1, None)
         assert set(edge.marks) == {
@@ -78,7 +78,7 @@ def test_what_was_marked_at_the_edge_is_known_when_it_comes_again(
 
 def test_an_event_of_the_same_second_but_other_bytes_is_new() -> None:
     edge = Edge({digest(b"old"): 5})
-    assert edge.repeats([b"old", b"new"], [5, 5]) == {0}
+    assert edge.repeats([b"old", b"new"], read(LOG, [5, 5], NOW)) == {0}
 
 
 def test_an_api_may_compare_whole_seconds_only() -> None:
@@ -86,5 +86,10 @@ def test_an_api_may_compare_whole_seconds_only() -> None:
     raws, times = [b"late", b"early"], read(LOG, [5.9, 5.1], NOW)
     edge = Edge()
     edge.marks.update(edge.reaches(5, raws, times))
-    assert edge.repeats(raws, times.seconds) == {0, 1}
+    assert edge.repeats(raws, times) == {0, 1}
     assert (times.greatest, times.spelled) == (5.9, "5.9")
+
+
+@given(st.lists(st.integers(1, 2 * NOW), min_size=1))
+def test_whole_seconds_read_the_quick_way_say_the_same(values: list[int]) -> None:
+    assert read(LOG, values, NOW, whole=True) == read(LOG, values, NOW)

@@ -129,11 +129,15 @@ def background(work: Callable[[], None]) -> tuple[threading.Thread, list[BaseExc
 def test_blocks_hold_every_line_once_and_no_more_than_the_limit(
     sizes: list[int], limit: int
 ) -> None:
-    slices = list(blocks(sizes, limit))
-    assert [i for start, end in slices for i in range(start, end)] == list(range(len(sizes)))
-    for start, end in slices:
-        assert end > start
-        assert sum(sizes[start:end]) <= limit or end == start + 1
+    lines = [b"%c" % (i % 256) * size for i, size in enumerate(sizes)]
+    *before, (_, last) = made = list(blocks(iter(lines), limit))
+    assert [line for block, _ in made for line in block] == lines
+    assert last
+    assert not any(last for _, last in before)
+    for block, last in made:
+        assert block or (last and not lines)
+        whole = sum(map(len, block))
+        assert whole <= limit or sum(1 for line in block if line) == 1
 
 
 def test_a_block_is_no_larger_than_the_pipe_nor_than_64_kib(pipe: Pipe) -> None:

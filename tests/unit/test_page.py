@@ -1,0 +1,78 @@
+"""The columns of a page: what one page taught the decoder changes no later one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helr.config.model import Resilience, Source, Timeouts
+from helr.line import TIME_FIELDS, Lines
+from helr.page import Decoder, Page
+from helr.transport.model import Request, Response
+
+RECEIVED = 1_700_000_000.0
+URL = "https://api.example/audit/v1/logs"
+SOURCE = Source(
+    name="slack-audit",
+    url=URL,
+    resilience=Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1)),
+)
+PATHS = (*TIME_FIELDS, "actor.id")
+
+
+def decoder() -> Decoder:
+    return Decoder(SOURCE, None, PATHS)
+
+
+def page(decode: Decoder, events: list[Any], *, bare: bool = False) -> Page:
+    body = json.dumps(events if bare else {"entries": events}).encode()
+    return decode(Response(Request(URL), URL, "/audit/v1/logs", 200, {}, body, RECEIVED))
+
+
+def columns(of: Page) -> dict[str, list[Any]]:
+    return {path: of.column(path) for path in PATHS}
+
+
+values = st.one_of(st.none(), st.integers(-5, 2 * 10**11), st.text(max_size=3), st.booleans())
+event = st.dictionaries(
+    st.sampled_from([*TIME_FIELDS, "id"]), values, max_size=3
+) | st.fixed_dictionaries({"actor": st.fixed_dictionaries({"id": values}) | values})
+pages = st.lists(st.tuples(st.lists(event, min_size=1, max_size=4), st.booleans()), max_size=4)
+
+
+@settings(max_examples=60)
+@given(pages)
+def test_a_decoder_with_a_past_decodes_as_a_new_one(made: list[tuple[list[Any], bool]]) -> None:
+    seasoned = decoder()
+    for events, bare in made:
+        many = events * 1000
+        ours, fresh = page(seasoned, many, bare=bare), page(decoder(), many, bare=bare)
+        assert columns(ours) == columns(fresh)
+        assert [ours.has(path) for path in PATHS] == [fresh.has(path) for path in PATHS]
+        built = [list(Lines(SOURCE).build(of)[0]) for of in (ours, fresh)]
+        assert built[0] == built[1]
+
+
+def test_a_field_that_turns_up_late_gives_the_time_of_its_line() -> None:
+    decode = decoder()
+    plain = {"id": "a", "date_create": 1_521_214_343}
+    first, second = (page(decode, [plain] * 1000) for _ in range(2))
+    assert first.fields.keys() == set(PATHS)
+    assert second.fields.keys() == {"date_create"}
+    late = [plain, {**plain, "published": "2024-01-01T00:00:00Z"}, {"actor": {"id": "W1"}}]
+    found = page(decode, late)
+    assert found.column("published") == [None, "2024-01-01T00:00:00Z", None]
+    assert found.column("actor.id") == [None, None, "W1"]
+    stamps = [json.loads(line)["ts"] for line in Lines(SOURCE).build(found)[0]]
+    assert stamps == ["2018-03-16T15:32:23Z", "2024-01-01T00:00:00Z", "2023-11-14T22:13:20Z"]
+
+
+@given(st.lists(values, min_size=1, max_size=5))
+def test_seconds_are_given_only_where_all_are_whole_unix_seconds(column: list[Any]) -> None:
+    found = page(decoder(), [{"ts": value} for value in column])
+    whole = all(type(value) is int and 0 < value <= 100_000_000_000 for value in column)
+    assert found.seconds("ts") == (column if whole else None)
+    assert found.seconds("published") is None
