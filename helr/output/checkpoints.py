@@ -57,6 +57,8 @@ class Checkpoints:
 
     def flush(self, source: str) -> None:
         """Record what is due of one source. Raises StateError, OutputGoneError."""
+        if not self._queues.get(source):
+            return
         with self._commit:
             now = self._clock.monotonic()
             with self._lock:

@@ -42,8 +42,11 @@ class Reply:
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes as they were sent (still compressed); empty at the end."""
+        raw = self._response.raw
+        if raw.length_remaining == 0 and raw.tell():
+            return b""  # known without asking: the connection is free already
         try:
-            data: bytes = self._response.raw.read(size, decode_content=False)
+            data: bytes = raw.read(size, decode_content=False)
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             self.close()
             raise self._fault(error) from error
@@ -62,11 +65,13 @@ class Wire:
         self._adapter = _Adapter(deadline, context)
         self._deadline = deadline
         self._proxies = dict(requests.utils.get_environ_proxies(source.url))
-        self._template = requests.PreparedRequest()
+        self._request = requests.PreparedRequest()  # one for all: only what changes is prepared
+        self._headers: Mapping[str, str] | None = None  # those that it has
         try:
-            self._template.prepare(method="GET", url=source.url)
+            self._request.prepare(method="GET", url=source.url)
         except (requests.exceptions.RequestException, ValueError) as error:
             raise explain(error, source.name, source.url) from error
+        self._base = str(self._request.url)
 
     def get(
         self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
@@ -75,21 +80,30 @@ class Wire:
 
         Raises PollError (see errors.py), Late when a limit runs out, Stopped.
         """
-        prepared = self._template.copy()
         fault = partial(explain, name=self._name, url=url)
         try:
-            if url == self._url:  # prepared already: the slow part of a small request
-                base = str(prepared.url)
-                joint = "&" if "?" in base else "?"
-                prepared.url = f"{base}{joint}{urlencode(params)}" if params else base
-            else:
-                prepared.prepare_url(url, params)
-            prepared.prepare_headers(headers)
-            if "Authorization" not in prepared.headers:
-                prepared.prepare_auth(None)  # user and password in the URL, if there are any
-            return Reply(self._send(prepared), fault)
+            self._prepare(url, params, headers)
+            return Reply(self._send(self._request), fault)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             raise fault(error) from error
+
+    def _prepare(
+        self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
+    ) -> None:
+        """Most of a small request's time would go into preparing again what did not change."""
+        request, usual = self._request, url == self._url
+        if usual:
+            joint = "&" if "?" in self._base else "?"
+            request.url = f"{self._base}{joint}{urlencode(params)}" if params else self._base
+        else:
+            request.prepare_url(url, params)
+        if usual and headers == self._headers:
+            return
+        self._headers = None
+        request.prepare_headers(headers)
+        if "Authorization" not in request.headers:
+            request.prepare_auth(None)  # user and password in the URL, if there are any
+        self._headers = dict(headers) if usual else None
 
     def _send(self, prepared: requests.PreparedRequest) -> requests.Response:
         send = partial(
@@ -115,6 +129,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def __init__(self, deadline: Deadline, context: ssl.SSLContext | None) -> None:
         self.reused = False  # whether the last request went over a pooled connection
+        self._pool: Any = None
         self._extra: dict[str, Any] = {} if context is None else {"ssl_context": context}
         self._classes = {
             "http": partial(_Pool, adapter=self, deadline=deadline),
@@ -127,6 +142,28 @@ class _Adapter(requests.adapters.HTTPAdapter):
     ) -> None:
         super().init_poolmanager(connections, maxsize, block, **kwargs, **self._extra)
         self.poolmanager.pool_classes_by_scheme = self._classes
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """One pool for all: a source has one origin, and a redirect elsewhere is not followed."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self._pool
+
+    def request_url(self, request: Any, proxies: Any) -> Any:
+        """Without a look for a proxy where there is none."""
+        path = request.path_url
+        return super().request_url(request, proxies) if proxies or path[:2] == "//" else path
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Without cookies and a guess at the encoding: nobody asks for them."""
+        response = requests.Response()
+        response.status_code, response.headers = resp.status, resp.headers
+        response.raw, response.url, response.request = resp, req.url, req
+        return response
+
+    def close(self) -> None:
+        self._pool = None
+        super().close()
 
     def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
         """Some versions of requests would put a context of their own in the place of ours."""

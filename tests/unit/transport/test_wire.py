@@ -351,6 +351,39 @@ def test_user_and_password_in_the_url_are_sent() -> None:
         assert f"Authorization: Basic {expected}" in server.requests[0]
 
 
+def test_every_request_carries_its_own_url_and_the_token_of_the_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One prepared request serves them all; a redirect's address and headers are its own alone."""
+
+    def serve(server: Server, connection: socket.socket) -> None:
+        while True:
+            moved = "cursor" in server.read(connection).split("\r\n")[0]
+            status = "307 Moved" if moved else "200 OK"
+            connection.sendall(answer(b"{}", status, *(["Location: /new"] if moved else [])))
+
+    with serving(serve) as server:
+        transport = once(server.url, auth=Auth("bearer", {"token_env": "TOKEN"}))
+        for token, *params in (
+            ("xoxp-1", ("limit", "1")),
+            ("xoxp-1", ("limit", "1"), ("cursor", "a")),
+            ("xoxp-2", ("limit", "1")),
+            ("xoxp-2",),
+        ):
+            monkeypatch.setenv("TOKEN", token)
+            get(transport, server.url, *params)
+        lines = [request.split("\r\n") for request in server.requests]
+    assert [line.split()[1] for line, *_ in lines] == [
+        "/logs?limit=1",
+        "/logs?limit=1&cursor=a",
+        "/new",
+        "/logs?limit=1",
+        "/logs",
+    ]
+    tokens = [next(line for line in each if line.startswith("Authorization")) for each in lines]
+    assert [token[-1] for token in tokens] == ["1", "1", "1", "2", "2"]
+
+
 def test_a_proxy_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(always(answer())) as proxy:
         monkeypatch.setenv("http_proxy", f"http://me:pass@127.0.0.1:{proxy.port}")
