@@ -285,7 +285,9 @@ def _dispatch(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     _stop_at_once()
-    _import_msgspec()
+    from helr.imports import import_msgspec
+
+    import_msgspec()  # not before: a signal in the middle of it leaves one that crashes
     from helr.commands import run
 
     rotation = None
@@ -308,18 +310,6 @@ def _run(args: argparse.Namespace) -> int:
         replay_dir=args.replay_dir,
         live=live,
     )
-
-
-def _import_msgspec() -> None:
-    """msgspec prefers typing_extensions, 7 ms of a cold start, to the typing that has all of it
-    since Python 3.11: it is not there for that moment. (After `_stop_at_once`: a KeyboardInterrupt
-    in the middle of its import leaves a msgspec that crashes.)"""
-    name = "typing_extensions"
-    if sys.version_info >= (3, 11) and name not in sys.modules:
-        sys.modules[name] = None  # type: ignore[assignment]
-        import msgspec  # noqa: F401
-
-        del sys.modules[name]
 
 
 def _load(

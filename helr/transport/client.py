@@ -154,7 +154,10 @@ class Transport:
 
     def _connections(self) -> Link:
         if self._wire is None:
-            from helr.transport.wire import Wire  # a held source needs no HTTP library
+            from helr.imports import import_requests
+
+            import_requests()  # not before: a held source needs no HTTP library
+            from helr.transport.wire import Wire
 
             self._wire = Wire(self._source, self._deadline, self._context)
         return self._wire

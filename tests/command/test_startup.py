@@ -21,11 +21,11 @@ ALLOWED = {
     "argparse": "the command line",
     "gettext": "argparse",
     "sqlite3": "the state",
-    "bisect": "blocks",
     "fcntl": "pipes and locks",
     "termios": "pipes",
     "signal": "a stop",
     "runpy": "python -m",
+    "charset_normalizer": "requests, which asks in vain",
     # what msgspec brings
     "typing_extensions": "msgspec, which asks in vain since 3.11: `inspect` would come with it",
     "decimal": "msgspec",
@@ -37,8 +37,9 @@ ALLOWED = {
     "annotationlib": "inspect, since 3.14",
 }
 HEAVY = (
-    "jsonschema", "referencing", "hypothesis", "helr.slowpage",
-    "helr.recording", "helr.longline", "helr.liveline", "helr.config.check", "helr.output.file",
+    "jsonschema", "referencing", "hypothesis", "charset_normalizer.api", "importlib.metadata",
+    "helr.slowpage", "helr.recording", "helr.longline", "helr.liveline", "helr.config.check",
+    "helr.output.file",
 )  # fmt: skip
 
 if sys.version_info < (3, 11):
