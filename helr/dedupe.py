@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 _LONGEST = 64  # characters; a longer id is kept as a digest, so that state stays bounded
 
@@ -48,6 +48,7 @@ class Seen:
 
     def __init__(self, capacity: int, ids: Iterable[str] = ()) -> None:
         self.capacity = capacity
+        self._all_new: object = None  # keys that need no second look: all of them were new
         self._order: deque[str] = deque()
         self._ids: set[str] = set()
         self.add(ids)
@@ -67,6 +68,7 @@ class Seen:
         """
         seen = self._ids
         if seen.isdisjoint(keys) and None not in keys and len(set(keys)) == len(keys):
+            self._all_new = keys
             return None
         here: set[str] = set()
         keep = []
@@ -80,10 +82,15 @@ class Seen:
 
     def add(self, keys: Iterable[str | None]) -> None:
         """Remember delivered ids, forgetting the oldest beyond the capacity."""
-        new = {key: None for key in keys if key is not None}
-        for known in self._ids.intersection(new):
-            del new[known]
+        new = cast("list[str]", keys) if keys is self._all_new else self._new(keys)
+        self._all_new = None
         self._order.extend(new)
         self._ids.update(new)
         forget = self._order.popleft
         self._ids.difference_update([forget() for _ in range(len(self._order) - self.capacity)])
+
+    def _new(self, keys: Iterable[str | None]) -> Iterable[str]:
+        new = {key: None for key in keys if key is not None}
+        for known in self._ids.intersection(new):
+            del new[known]
+        return new

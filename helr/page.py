@@ -22,7 +22,9 @@ from helr.shape import Getter, OverlapError, compile_paths
 from helr.transport.model import Response
 
 EVENT_KEYS = ("entries", "items", "events", "data", "logs")
-_CHUNK = 1 << 16  # bytes; the text of a larger piece would have to be fetched from the kernel anew
+# Bytes looked at in one go. malloc fetches a text of more than 128 KiB from the kernel anew each
+# time, which costs more than the looking; large pages have raised that bound by themselves.
+_CHUNK, _SMALL_CHUNK = 1 << 16, 1 << 14
 _MANY = 1000  # events of a page from which on it is worth to learn what the next one lacks
 _LAST_SECOND = 100_000_000_000  # a greater number is milliseconds
 # patterns are compiled when an error first needs them: that is a millisecond of a cold start
@@ -304,8 +306,9 @@ def check_utf8(body: bytes | bytearray) -> None:
     """Raise UnicodeDecodeError unless the whole body is UTF-8; holds no second copy of it."""
     decode = codecs.getincrementaldecoder("utf-8")().decode
     view = memoryview(body)
-    for start in range(0, len(view), _CHUNK):
-        decode(view[start : start + _CHUNK])
+    size = _CHUNK if len(view) > 4 * _CHUNK else _SMALL_CHUNK
+    for start in range(0, len(view), size):
+        decode(view[start : start + size])
     decode(b"", True)
 
 

@@ -70,8 +70,8 @@ def test_first_in_first_out_at_capacity(capacity: int, pages: list[list[str | No
     answers = []
     for page in pages:
         answer = seen.fresh(page)
+        seen.add(page if answer is None else [page[index] for index in answer])
         answer = list(range(len(page))) if answer is None else answer
-        seen.add([page[index] for index in answer])
         answers.append(answer)
         assert len(seen) <= capacity
     assert answers == reference(capacity, pages)
