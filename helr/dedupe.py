@@ -48,7 +48,7 @@ class Seen:
 
     def __init__(self, capacity: int, ids: Iterable[str] = ()) -> None:
         self.capacity = capacity
-        self._all_new: object = None  # keys that need no second look: all of them were new
+        self._all_new: tuple[object, set[str]] = None, set()  # keys that need no second look
         self._order: deque[str] = deque()
         self._ids: set[str] = set()
         self.add(ids)
@@ -66,11 +66,12 @@ class Seen:
 
         None when that is all of them.
         """
-        seen = self._ids
-        if seen.isdisjoint(keys) and None not in keys and len(set(keys)) == len(keys):
-            self._all_new = keys
+        # two sets meet in the order of their hashes, which is kind to the processor's caches
+        seen, here = self._ids, set(keys)
+        if len(here) == len(keys) and None not in here and seen.isdisjoint(here):
+            self._all_new = keys, cast("set[str]", here)
             return None
-        here: set[str] = set()
+        here.clear()
         keep = []
         for index, key in enumerate(keys):
             if key is None:
@@ -82,10 +83,15 @@ class Seen:
 
     def add(self, keys: Iterable[str | None]) -> None:
         """Remember delivered ids, forgetting the oldest beyond the capacity."""
-        new = cast("list[str]", keys) if keys is self._all_new else self._new(keys)
-        self._all_new = None
-        self._order.extend(new)
-        self._ids.update(new)
+        known_new, here = self._all_new
+        self._all_new = None, set()
+        if keys is known_new:
+            self._order.extend(cast("list[str]", keys))
+            self._ids |= here
+        else:
+            new = self._new(keys)
+            self._order.extend(new)
+            self._ids.update(new)
         forget = self._order.popleft
         self._ids.difference_update([forget() for _ in range(len(self._order) - self.capacity)])
 
