@@ -25,7 +25,7 @@ EVENT_KEYS = ("entries", "items", "events", "data", "logs")
 # Bytes looked at in one go. malloc fetches a text of more than 128 KiB from the kernel anew each
 # time, which costs more than the looking; large pages have raised that bound by themselves.
 _CHUNK, _SMALL_CHUNK = 1 << 16, 1 << 14
-_MANY = 1000  # events of a page from which on it is worth to learn what the next one lacks
+_ENOUGH = 1000  # events to look at before it is a good bet what their API does not have
 _LAST_SECOND = 100_000_000_000  # a greater number is milliseconds
 # patterns are compiled when an error first needs them: that is a millisecond of a cold start
 _LONE_SURROGATE = "[\ud800-\udfff]"
@@ -106,7 +106,7 @@ class Decoder:
         where = source.response_events_path
         self._event_keys = (where,) if where else EVENT_KEYS
         self._lean: _Columns | None = None
-        self._learns = True
+        self._absent, self._looked_at = set(self.paths), 0  # paths that no event had, of so many
         extra = {"ok": Any} | ({self.cursor_path: Any} if self.cursor_path else {})
         try:
             raws = list[msgspec.Raw]
@@ -159,7 +159,7 @@ class Decoder:
         return raws, self._fields(body), cursor
 
     def _fields(self, body: bytes | bytearray) -> dict[str, list[Any]]:
-        """The columns. A large page shows which fields its API does not have: the next pages are
+        """The columns. The first events show which fields their API does not have: later pages are
         decoded without them, until one has one."""
         if self._lean:
             try:
@@ -167,11 +167,16 @@ class Decoder:
             except msgspec.ValidationError:
                 self._lean = None
         fields = self._full(body)
-        if self._learns and len(next(iter(fields.values()), ())) >= _MANY:
-            self._learns = False
-            absent = {path for path, column in fields.items() if column.count(None) == len(column)}
-            self._lean = _Columns(self._event_keys, self.paths, absent) if absent else None
+        if self._looked_at < _ENOUGH:
+            self._learn(fields)
         return fields
+
+    def _learn(self, fields: dict[str, list[Any]]) -> None:
+        has = {path for path, column in fields.items() if column.count(None) < len(column)}
+        self._absent -= has
+        self._looked_at += len(next(iter(fields.values()), ()))
+        if self._looked_at >= _ENOUGH and self._absent:
+            self._lean = _Columns(self._event_keys, self.paths, self._absent)
 
     def _slow(
         self, response: Response, body: bytes | bytearray

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,12 +57,13 @@ def test_a_decoder_with_a_past_decodes_as_a_new_one(made: list[tuple[list[Any], 
         assert built[0] == built[1]
 
 
-def test_a_field_that_turns_up_late_gives_the_time_of_its_line() -> None:
+@pytest.mark.parametrize("size", [1000, 20])
+def test_a_field_that_turns_up_late_gives_the_time_of_its_line(size: int) -> None:
     decode = decoder()
     plain = {"id": "a", "date_create": 1_521_214_343}
-    first, second = (page(decode, [plain] * 1000) for _ in range(2))
-    assert first.fields.keys() == set(PATHS)
-    assert second.fields.keys() == {"date_create"}
+    *first, last = (page(decode, [plain] * size) for _ in range(1000 // size + 1))
+    assert all(one.fields.keys() == set(PATHS) for one in first)
+    assert last.fields.keys() == {"date_create"}
     late = [plain, {**plain, "published": "2024-01-01T00:00:00Z"}, {"actor": {"id": "W1"}}]
     found = page(decode, late)
     assert found.column("published") == [None, "2024-01-01T00:00:00Z", None]
