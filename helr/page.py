@@ -309,12 +309,11 @@ def _refuse(body: Any) -> Any:
 
 def check_utf8(body: bytes | bytearray) -> None:
     """Raise UnicodeDecodeError unless the whole body is UTF-8; holds no second copy of it."""
-    decode = codecs.getincrementaldecoder("utf-8")().decode
-    view = memoryview(body)
+    view, start = memoryview(body), 0
     size = _CHUNK if len(view) > 4 * _CHUNK else _SMALL_CHUNK
-    for start in range(0, len(view), size):
-        decode(view[start : start + size])
-    decode(b"", True)
+    while start < len(view):  # a character cut by the end of a piece is left to the next one
+        last = start + size >= len(view)
+        start += codecs.utf_8_decode(view[start : start + size], "strict", last)[1]
 
 
 def _escape_invalid(body: bytes | bytearray) -> bytes:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from helr.config.model import Resilience, Source, Timeouts
 from helr.line import TIME_FIELDS, Lines
-from helr.page import Decoder, Page
+from helr.page import Decoder, Page, check_utf8
 from helr.transport.model import Request, Response
 
 RECEIVED = 1_700_000_000.0
@@ -78,3 +78,20 @@ def test_seconds_are_given_only_where_all_are_whole_unix_seconds(column: list[An
     whole = all(type(value) is int and 0 < value <= 100_000_000_000 for value in column)
     assert found.seconds("ts") == (column if whole else None)
     assert found.seconds("published") is None
+
+
+pieces = st.lists(st.text(min_size=1).map(str.encode) | st.binary(max_size=4), max_size=5)
+
+
+@given(st.sampled_from([1 << 14, 1 << 15, 1 << 16, 5 << 16]), st.integers(-4, 1), pieces)
+def test_utf8_is_checked_across_the_pieces(size: int, offset: int, tail: list[bytes]) -> None:
+    body = b"a" * (offset % 2) + b"\xc3\xa9" * ((size + offset) // 2) + b"".join(tail) + b"."
+    try:
+        body.decode()
+    except UnicodeDecodeError as expected:
+        with pytest.raises(UnicodeDecodeError) as caught:
+            check_utf8(bytearray(body))
+        assert caught.value.reason == expected.reason
+        assert caught.value.object[caught.value.start] == body[expected.start]
+    else:
+        check_utf8(bytearray(body))
