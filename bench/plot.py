@@ -67,11 +67,11 @@ def events(sizes: dict[int, dict[str, Median]]) -> int:
 def series(
     sizes: dict[int, dict[str, Median]], value: Callable[[Median], float]
 ) -> dict[str, list[Point]]:
-    """For each command its points, by page size."""
+    """For each command that has a colour its points, by page size."""
     found: dict[str, list[Point]] = {}
     for size, by_who in sorted(sizes.items()):
-        for who, it in by_who.items():
-            found.setdefault(who, []).append((size, value(it)))
+        for who in COLOURS.keys() & by_who.keys():
+            found.setdefault(who, []).append((size, value(by_who[who])))
     return found
 
 

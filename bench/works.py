@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import mock, peers
@@ -100,13 +100,22 @@ def sizes(plan: Plan) -> Iterator[Sample]:
 
 
 def rounds(count: int, name: str, work: Work, makers: list[Maker]) -> Iterator[Sample]:
-    """Every command once a round, each time in a new directory."""
-    for _ in range(count):
-        for maker in makers:
-            with tempfile.TemporaryDirectory(prefix="helr-bench-") as scratch:
-                command = maker(work, Path(scratch))
+    """Every command once a round, each in a directory of its own, from no state.
+
+    helr runs once before, with a config that it has not checked yet; that has its own row.
+    """
+    with contextlib.ExitStack() as stack:
+        folders = [tempfile.TemporaryDirectory(prefix="helr-bench-") for _ in makers]
+        places = [Path(stack.enter_context(folder)) for folder in folders]
+        for number in range(count + 1):
+            for maker, place in zip(makers, places, strict=True):
+                if number == 0 and maker not in HELR:
+                    continue
+                command = maker(work, place)
+                if command is not None and number == 0:
+                    command = replace(command, who=command.who + peers.FIRST)
                 if command is not None:
-                    yield run(name, command, Path(scratch))
+                    yield run(name, command, place)
 
 
 def idle(plan: Plan) -> Iterator[Sample]:
