@@ -41,9 +41,6 @@ class Work:
 
 
 def helr(work: Work, scratch: Path, dedupe: bool = False) -> Command:
-    for old in scratch.glob("state.db*"):
-        if old.suffix != ".checked":  # that alone may say that the config was checked before
-            old.unlink()
     config = write_config(scratch, sources(work, dedupe=dedupe))
     argv = [str(Path(sys.executable).with_name("helr")), "run", "--once", "-c", str(config)]
     return Command(HELR_DEDUPE if dedupe else HELR, argv, lines=work.mock.events)

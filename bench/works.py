@@ -111,6 +111,9 @@ def rounds(count: int, name: str, work: Work, makers: list[Maker]) -> Iterator[S
             for maker, place in zip(makers, places, strict=True):
                 if number == 0 and maker not in HELR:
                     continue
+                for old in place.glob("state.db*"):
+                    if old.suffix != ".checked":  # that alone may tell of an earlier run
+                        old.unlink()
                 command = maker(work, place)
                 if command is not None and number == 0:
                     command = replace(command, who=command.who + peers.FIRST)
