@@ -70,8 +70,9 @@ def series(
     """For each command that has a colour its points, by page size."""
     found: dict[str, list[Point]] = {}
     for size, by_who in sorted(sizes.items()):
-        for who in COLOURS.keys() & by_who.keys():
-            found.setdefault(who, []).append((size, value(by_who[who])))
+        for who in COLOURS:
+            if who in by_who:
+                found.setdefault(who, []).append((size, value(by_who[who])))
     return found
 
 

@@ -115,10 +115,11 @@ def rounds(count: int, name: str, work: Work, makers: list[Maker]) -> Iterator[S
                     if old.suffix != ".checked":  # that alone may tell of an earlier run
                         old.unlink()
                 command = maker(work, place)
-                if command is not None and number == 0:
+                if command is None:
+                    continue
+                if number == 0:
                     command = replace(command, who=command.who + peers.FIRST)
-                if command is not None:
-                    yield run(name, command, place)
+                yield run(name, command, place)
 
 
 def idle(plan: Plan) -> Iterator[Sample]:

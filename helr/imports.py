@@ -1,16 +1,20 @@
 """helr's two large libraries, imported without what they would bring along and never use here.
 
-A fifth of a cold start went into modules that msgspec and requests only look for: they find them
-missing for the moment of their own import, which they allow for, and nothing else is told so.
+More than a tenth of a cold start went into modules that helr's use of msgspec and requests never
+needs. For the moment of their import these are missing, or stand in for themselves; afterwards
+anybody may import them.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+_once = threading.Lock()  # sys.modules and the filters of warnings belong to all threads
 
 
 def import_msgspec() -> None:
@@ -22,13 +26,19 @@ def import_msgspec() -> None:
 
 def import_requests() -> None:
     """Without a guesser of encodings, since no answer is read as text, and without
-    importlib.metadata, which urllib3 wants for HTTP/2 alone."""
+    importlib.metadata, which urllib3 wants for HTTP/2 alone. Every source's thread may call it.
+
+    A requests that insists on what is hidden is left to be imported as it is.
+    """
     metadata = types.ModuleType("importlib.metadata")
     metadata.version = _version  # type: ignore[attr-defined]
     hidden = {"charset_normalizer": None, "chardet": None, "importlib.metadata": metadata}
-    with _replaced(**hidden), warnings.catch_warnings(), suppress(ImportError):
-        warnings.simplefilter("ignore")  # requests misses the guesser
-        import requests  # noqa: F401
+    with _once:
+        if "requests" in sys.modules:
+            return
+        with _replaced(**hidden), warnings.catch_warnings(), suppress(ImportError):
+            warnings.simplefilter("ignore")  # requests misses the guesser
+            import requests  # noqa: F401
 
 
 def _version(name: str) -> str:

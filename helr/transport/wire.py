@@ -99,11 +99,12 @@ class Wire:
             request.prepare_url(url, params)
         if usual and headers == self._headers:
             return
-        self._headers = None
+        self._headers = None  # whatever happens: a redirect's are its own
         request.prepare_headers(headers)
         if "Authorization" not in request.headers:
             request.prepare_auth(None)  # user and password in the URL, if there are any
-        self._headers = dict(headers) if usual else None
+        if usual:
+            self._headers = headers
 
     def _send(self, prepared: requests.PreparedRequest) -> requests.Response:
         send = partial(

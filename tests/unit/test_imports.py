@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 
 def run(code: str) -> str:
@@ -39,4 +40,27 @@ def test_what_is_there_already_stays() -> None:
         "from helr.imports import import_requests; before = dict(sys.modules); import_requests()\n"
         "assert all(sys.modules[name] is module for name, module in before.items())\n"
         "assert requests.compat.chardet is charset_normalizer"
+    )
+
+
+def test_the_threads_of_many_sources_may_import_at_once() -> None:
+    run(
+        "import sys, threading, warnings; from helr.imports import import_requests\n"
+        "sys.setswitchinterval(1e-6); before, failed = list(warnings.filters), []\n"
+        "threading.excepthook = failed.append\n"
+        "threads = [threading.Thread(target=import_requests) for _ in range(50)]\n"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
+        "assert not failed, failed\n"
+        "assert warnings.filters == before\n"
+        "import charset_normalizer, importlib.metadata"
+    )
+
+
+def test_a_requests_that_insists_is_imported_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "requests.py").write_text("import charset_normalizer\n")
+    run(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from helr.imports import import_requests; import_requests()\n"
+        "assert 'requests' not in sys.modules; import requests, charset_normalizer\n"
+        "assert requests.charset_normalizer is charset_normalizer"
     )

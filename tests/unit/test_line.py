@@ -40,6 +40,15 @@ def lines_of(of: Source, *events: bytes | str) -> list[bytes]:
     return lines
 
 
+def test_lines_are_made_as_they_are_asked_for_unless_their_length_matters() -> None:
+    events = ['{"id":"a"}', '{"id":"b"}']
+    for limit in (None, 10_000):
+        of = source(max_line_bytes=limit)
+        lines, count = Lines(of).build(page_of(of, *events))
+        assert isinstance(lines, list) == bool(limit)
+        assert (count, len(list(lines))) == (2, 2)
+
+
 def line_of(event: bytes | str, **changes: Any) -> Any:
     [line] = lines_of(source(**changes), event)
     return json.loads(line)

@@ -285,14 +285,20 @@ def test_one_that_was_idle_for_long_is_not_used_again() -> None:
 # -- redirects
 
 
-def test_redirects_at_the_same_origin_are_followed() -> None:
+def moving(word: str, status: str, location: str) -> Serve:
+    """Send a request whose first line holds the word elsewhere, and answer any other."""
+
     def serve(server: Server, connection: socket.socket) -> None:
         while True:
-            moved = "/old" in server.read(connection).split("\r\n")[0]
-            status = "308 Moved" if moved else "200 OK"
-            connection.sendall(answer(b"{}", status, *(["Location: /new?a=1"] if moved else [])))
+            moved = word in server.read(connection).split("\r\n")[0]
+            said = (status, f"Location: {location}") if moved else ("200 OK",)
+            connection.sendall(answer(b"{}", *said))
 
-    with serving(serve) as server:
+    return serve
+
+
+def test_redirects_at_the_same_origin_are_followed() -> None:
+    with serving(moving("/old", "308 Moved", "/new?a=1")) as server:
         url = server.url.replace("/logs", "/old")
         assert get(once(url, headers={"X-Mine": "1"}), url, ("limit", "5")) == b"{}"
         lines = [request.split("\r\n")[0] for request in server.requests]
@@ -355,14 +361,7 @@ def test_every_request_carries_its_own_url_and_the_token_of_the_day(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One prepared request serves them all; a redirect's address and headers are its own alone."""
-
-    def serve(server: Server, connection: socket.socket) -> None:
-        while True:
-            moved = "cursor" in server.read(connection).split("\r\n")[0]
-            status = "307 Moved" if moved else "200 OK"
-            connection.sendall(answer(b"{}", status, *(["Location: /new"] if moved else [])))
-
-    with serving(serve) as server:
+    with serving(moving("cursor", "307 Moved", "/new")) as server:
         transport = once(server.url, auth=Auth("bearer", {"token_env": "TOKEN"}))
         for token, *params in (
             ("xoxp-1", ("limit", "1")),
