@@ -18,7 +18,7 @@ import msgspec
 from helr.config.model import Source
 from helr.errors import PollError
 from helr.log import excerpt
-from helr.shape import Getter, OverlapError, compile_paths
+from helr.shape import OverlapError, compile_paths
 from helr.transport.model import Response
 
 EVENT_KEYS = ("entries", "items", "events", "data", "logs")
@@ -107,19 +107,12 @@ class Decoder:
         self._event_keys = (where,) if where else EVENT_KEYS
         self._lean: _Columns | None = None
         self._absent, self._looked_at = set(self.paths), 0  # paths that no event had, of so many
-        extra = {"ok": Any} | ({self.cursor_path: Any} if self.cursor_path else {})
+        beside = ["ok", self.cursor_path] if self.cursor_path else ["ok"]
         try:
-            raws = list[msgspec.Raw]
-            body, self._of_body = compile_paths(dict.fromkeys(self._event_keys, raws) | extra)
+            self._raws: _Pass | None = _Pass(self._event_keys, msgspec.Raw, beside)
             self._full = _Columns(self._event_keys, self.paths)
         except OverlapError:
-            self._decode_body = self._decode_raws = _refuse
-            return
-        self._decode_body = msgspec.json.Decoder(body).decode
-        self._decode_raws = msgspec.json.Decoder(raws).decode
-
-    _decode_body: Callable[[Any], Any]
-    _decode_raws: Callable[[Any], Any]
+            self._raws = None  # every page goes the slow way
 
     def __call__(self, response: Response) -> Page:
         """The page in a response.
@@ -146,16 +139,14 @@ class Decoder:
         )
 
     def _quick(self, body: bytes | bytearray) -> tuple[Sequence[Any], dict[str, Any], str | None]:
+        if self._raws is None:
+            raise _NotPlain
+        raws, whole = self._raws(body)
+        if raws is None or (whole is not None and self._raws.of["ok"](whole) is False):
+            raise _NotPlain
         cursor = None
-        if body[:1] == b"[":
-            raws = self._decode_raws(body)
-        else:
-            whole = self._decode_body(body)
-            raws = _first(whole, self._event_keys, self._of_body)
-            if raws is None or self._of_body["ok"](whole) is False:
-                raise _NotPlain
-            if self.cursor_path:
-                cursor = cursor_text(self._of_body[self.cursor_path](whole))
+        if whole is not None and self.cursor_path:
+            cursor = cursor_text(self._raws.of[self.cursor_path](whole))
         return raws, self._fields(body), cursor
 
     def _fields(self, body: bytes | bytearray) -> dict[str, list[Any]]:
@@ -270,41 +261,48 @@ class Decoder:
         return ApiError(_line(name, response, what, advice), response.status, code)
 
 
+class _Pass:
+    """One pass over a body, compiled: its events, each as `kind`. They are a bare array, or stand
+    under one of `keys` in an object, whose other paths `beside` are read by `of`.
+
+    Gives the events (None when there are none) and that object (None for a bare array). Raises
+    OverlapError.
+    """
+
+    def __init__(self, keys: Sequence[str], kind: Any, beside: Iterable[str] = ()) -> None:
+        events = list[kind]
+        shape, self.of = compile_paths(dict.fromkeys(keys, events) | dict.fromkeys(beside, Any))
+        self._keys = keys
+        self._decode_whole = msgspec.json.Decoder(shape).decode
+        self._decode_events = msgspec.json.Decoder(events).decode
+
+    def __call__(self, body: bytes | bytearray) -> tuple[Any, Any]:
+        if body[:1] == b"[":
+            return self._decode_events(body), None
+        whole = self._decode_whole(body)
+        found = (self.of[key](whole) for key in self._keys)
+        return next((events for events in found if events is not None), None), whole
+
+
 class _Columns:
-    """The typed pass over a body, compiled: a column for each path but those of `absent`, whose
-    presence in any event is a ValidationError. Raises OverlapError."""
+    """A column for each path but those of `absent`, whose presence in any event is a
+    ValidationError. Raises OverlapError."""
 
     def __init__(
         self, event_keys: Sequence[str], paths: Sequence[str], absent: Collection[str] = ()
     ) -> None:
         kinds = {path: type(None) if path in absent else Any for path in paths}
         event, getters = compile_paths(kinds)
-        events = list[event]  # type: ignore[valid-type]
-        body, self._of_body = compile_paths(dict.fromkeys(event_keys, events))
-        self._event_keys = event_keys
+        self._events = _Pass(event_keys, event)
         self._getters = {path: getters[path] for path in paths if path not in absent}
-        self._decode_body = msgspec.json.Decoder(body).decode
-        self._decode_events = msgspec.json.Decoder(events).decode
 
     def __call__(self, body: bytes | bytearray) -> dict[str, list[Any]]:
-        if body[:1] == b"[":
-            events = self._decode_events(body)
-        else:
-            events = _first(self._decode_body(body), self._event_keys, self._of_body)
+        events, _ = self._events(body)
         return {path: list(map(get, events)) for path, get in self._getters.items()}
-
-
-def _first(whole: Any, keys: Sequence[str], getters: dict[str, Getter]) -> Any:
-    found = (getters[key](whole) for key in keys)
-    return next((events for events in found if events is not None), None)
 
 
 class _NotPlain(Exception):  # noqa: N818 - never leaves this module: the slow way's turn
     """The quick way cannot tell what this is."""
-
-
-def _refuse(body: Any) -> Any:
-    raise _NotPlain
 
 
 def check_utf8(body: bytes | bytearray) -> None:
