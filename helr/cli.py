@@ -205,8 +205,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except HelrError as error:
         return _fail(error)
-    except KeyboardInterrupt:
-        return 130
     except OSError as error:  # only what a command prints comes here: see helr.output for events
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):
@@ -224,14 +222,6 @@ def _fill_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115
-
-
-def _stop_at_once() -> None:
-    """Until a run can stop in an orderly manner, a signal ends it: there is nothing to lose yet."""
-    import signal
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))
 
 
 def _with_command(argv: Sequence[str]) -> list[str]:
@@ -284,10 +274,11 @@ def _dispatch(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    _stop_at_once()
     from helr.imports import import_msgspec
+    from helr.stopping import Stopping
 
-    import_msgspec()  # not before: a signal in the middle of it leaves one that crashes
+    stopping = Stopping()
+    import_msgspec()
     from helr.commands import run
 
     rotation = None
@@ -303,6 +294,7 @@ def _run(args: argparse.Namespace) -> int:
     return run.run(
         _load(args, args.source, replay=args.replay_dir is not None, stream=live),
         args.source,
+        stopping,
         once=args.once,
         output_path=args.output,
         rotation=rotation,

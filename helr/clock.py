@@ -30,7 +30,7 @@ class Clock:
             raise Stopped
 
     def stop(self) -> None:
-        """Ask for a stop. Safe in a signal handler."""
+        """Ask for a stop."""
         self._stop.set()
 
     @property

@@ -72,7 +72,7 @@ class Collector:
         return [poller.summary for poller in self._pollers]
 
     def stop(self, signal: int) -> None:
-        """Ask for a stop. Safe in a signal handler: it takes no lock."""
+        """Ask for a stop."""
         self._events.put(signal)
 
     def gone(self, error: OutputGoneError) -> None:
@@ -116,7 +116,7 @@ class Collector:
         return isinstance(self._event(), PollError)
 
     def _settle(self) -> None:
-        """Beside the main thread, which listens for signals: a locked state file takes its time."""
+        """Beside the main thread, which listens for a stop: a locked state file takes its time."""
         tries, told = 0, False
         while True:
             try:

@@ -6,12 +6,10 @@ import errno
 import fcntl
 import logging
 import os
-import signal
 import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from helr.clock import Clock
@@ -21,6 +19,7 @@ from helr.errors import OutputGoneError, StateError, UnusableError
 from helr.output import Output
 from helr.state import Store, open_store
 from helr.state.lock import hold_source
+from helr.stopping import Stopping
 from helr.transport import Transport
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ _locks: list[int] = []  # held until the process ends
 def run(
     config: Config,
     names: Sequence[str],
+    stopping: Stopping,
     *,
     once: bool,
     output_path: str | None,
@@ -53,7 +53,6 @@ def run(
     if output_path is None:
         _check_stdout()
     clock = Clock() if live is None else live.clock
-    stopping = _Stopping()
     sources = [config.sources[name] for name in dict.fromkeys(names or config.sources)]
     tape = _tape(sources, record_dir, replay_dir, once=once, every=not names)
     store = tape.store or open_store(config.globals.state)
@@ -66,12 +65,14 @@ def run(
 
             complete_others(store, output_path, clock)
         settle_secs = 0 if replay_dir is not None else config.globals.settle_secs
-        output = _open_output(output_path, rotation, settle_secs, store, clock, stopping.gone)
+        output = _open_output(
+            output_path, rotation, settle_secs, store, clock, lambda error: collector.gone(error)
+        )
         tape.begin(store)
         collector = Collector(sources, output, store, clock, tape.connect)
     except StateError as error:
         raise UnusableError(str(error)) from None
-    stopping.collector = collector
+    stopping.ask = collector.stop
     if live is not None:
         live.start(collector.summaries)
     try:
@@ -122,28 +123,6 @@ def _tape(
     return _Live()
 
 
-class _Stopping:
-    """SIGTERM and SIGINT ask for a stop; a second one ends the process at once."""
-
-    def __init__(self) -> None:
-        self.collector: Collector | None = None
-        self._asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            os._exit(128 + number)
-        self._asked = True
-        if self.collector is None:
-            os._exit(0)  # nothing was polled yet
-        self.collector.stop(number)
-
-    def gone(self, error: OutputGoneError) -> None:
-        if self.collector is not None:
-            self.collector.gone(error)
-
-
 def _open_output(
     path: str | None,
     rotation: Rotation | None,
@@ -185,7 +164,7 @@ def _open_device(path: str) -> int:
                 if not waiting:
                     log.info("output %s: nobody reads the FIFO yet; waiting for a reader", path)
                 waiting = True
-                time.sleep(0.1)  # not the clock's: a signal ends the process here
+                time.sleep(0.1)  # not the clock's: there is nothing to stop yet
                 continue
             raise UnusableError(f"output {path}: {error.strerror}: name a file or a FIFO") from None
         os.set_blocking(fd, True)
