@@ -1,19 +1,20 @@
 """The fault matrix: every fault of the mock, on the first page and in the middle of a chain.
 
 docs/errors.yaml says what helr writes and with which status it ends; `OUTCOMES` below says in
-numbers what is delivered and kept. Each case begins with a watermark in its state and meets the
-fault in a run of its own, side by side with others; then one run polls them all without faults.
+numbers what is delivered and kept. Each case is a source with a mock of its own. It begins with a
+watermark in its state and meets the fault in a run together with others that end alike; then a
+second run polls the same sources without faults.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -26,13 +27,12 @@ from mock_server.faults import FAULTS
 from tests.conftest import Helr, slack_source
 from tests.errors_table import entries, level_and_text, pattern
 
-pytestmark = [pytest.mark.unmeasured, pytest.mark.xdist_group("faults")]  # all end in one run
+pytestmark = [pytest.mark.unmeasured, pytest.mark.xdist_group("faults")]  # they share their runs
 
-NAME = "slack-audit"
 STATE = "helr-state.db"
 EVENTS, LIMIT = 7, 2  # four pages
 TRIES = 2
-WORKERS = 6
+TOGETHER = 25  # sources in a run
 BASE_TIME = 1_760_000_000
 RETRY_AFTER = 100  # seconds, more than max_backoff_secs
 YEAR_2099 = 4_000_000_000
@@ -77,6 +77,10 @@ class Case:
         return OUTCOMES["delivered" if self.place == "passing" else self.entry["outcome"]]
 
     @property
+    def exit(self) -> int:
+        return 0 if self.place == "passing" else int(self.entry["exit"])
+
+    @property
     def order(self) -> str:
         at = 1 if self.place == "first" else 2
         once = self.entry["outcome"] == "delivered" or self.place == "passing"
@@ -99,53 +103,55 @@ def cases() -> list[Case]:
 
 @dataclass
 class Met:
-    """A case whose fault was met: what it left behind."""
+    """A case whose fault was met: what came, and what it left behind."""
 
     case: Case
-    helr: Helr
     mock: MockSlack
     start: str
+    status: int
+    log: list[str]
     events: list[bytes]
+    state: dict[str, str]
+
+
+@dataclass
+class Later:
+    """What the good run after it brought for a case."""
+
+    log: list[str]
+    events: list[bytes]
+    state: dict[str, str]
 
 
 class Matrix:
-    """All cases of this session, side by side: first the faults, then one good run for all."""
+    """All cases of this session: some together in a run, two runs side by side."""
 
     def __init__(self, chosen: list[Case], base: Path) -> None:
         FAULTS["gzip-bomb"].reply(None)  # type: ignore[arg-type]  # packs its gigabyte only once
-        chosen.sort(key=lambda case: "resilience" not in case.entry.get("config", {}))
-        self._base = base
-        self._pool = ThreadPoolExecutor(WORKERS)
-        self.mocks = {str(case): MockSlack(events=EVENTS, base_time=BASE_TIME) for case in chosen}
-        self.met = {
-            str(case): self._pool.submit(meet, case, base / str(case), self.mocks[str(case)])
-            for case in chosen
-        }
-        self._good: tuple[subprocess.CompletedProcess[str], Helr] | None = None
+        self._pool = ThreadPoolExecutor(2)
+        self._runs = {}
+        for number, cases in enumerate(together(chosen)):
+            run = self._pool.submit(meet, cases, base / str(number))
+            self._runs |= {str(case): run for case in cases}
 
-    def good(self) -> tuple[subprocess.CompletedProcess[str], Helr]:
-        """One run over the states of all cases, each a source of its own, without faults."""
-        if self._good is None:
-            helr = Helr(self._base / "good")
-            helr.cwd.mkdir()
-            done = {name: future.result() for name, future in self.met.items() if whole(future)}
-            store = SqliteStore(str(helr.cwd / STATE))
-            for name, met in done.items():
-                met.mock.clear_faults()
-                move_state(met.helr, store, name)
-            store.close()
-            helr.config(sources={name: source(met.mock, {}) for name, met in done.items()})
-            self._good = helr.run("run", "--once"), helr
-        return self._good
+    def met(self, case: Case) -> tuple[Met, Later]:
+        return self._runs[str(case)].result()[str(case)]
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
-        for mock in self.mocks.values():
-            mock.stop()
 
 
-def whole(future: Future[Met]) -> bool:
-    return future.exception() is None
+def together(cases: list[Case]) -> Iterator[list[Case]]:
+    """Cases that end with the same status, those that wait for timeouts apart and first."""
+
+    def alike(case: Case) -> tuple[bool, int]:
+        return "resilience" not in case.entry.get("config", {}), case.exit
+
+    for _, group in groupby(sorted(cases, key=alike), key=alike):
+        left = list(group)
+        while left:
+            yield left[:TOGETHER]
+            del left[:TOGETHER]
 
 
 @pytest.fixture(scope="module")
@@ -167,63 +173,88 @@ def test_every_fault_of_the_mock_is_in_the_table() -> None:
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_fault(matrix: Matrix, case: Case) -> None:
     """What is promised of the run that meets the fault."""
-    matrix.met[str(case)].result()
+    met, _ = matrix.met(case)
+    count = EVENTS + extra(case) if case.outcome.pages is None else LIMIT * _pages(case)
+    assert met.status == case.exit, met.log
+    assert len(met.events) == count, met.log
+    check_log(met)
+    check_tries(case, met.mock)
+    check_state(met)
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_later(matrix: Matrix, case: Case) -> None:
     """A later good run delivers everything else, and nothing twice."""
-    met = matrix.met[str(case)].result()
-    good, helr = matrix.good()
-    assert good.returncode == 0, good.stderr
-    assert "ERROR" not in good.stderr
-    events = met.events + _events(good.stdout, str(case))
+    met, later = matrix.met(case)
+    assert not any(line.startswith("ERROR") for line in later.log)
+    events = met.events + later.events
     raws = met.mock.raw_events()
     assert sorted(raw for raw in events if raw in raws) == sorted(raws), "each once, byte for byte"
     assert len(events) == EVENTS + extra(case)
-    state = _state(helr, str(case))
-    assert set(state) == {"oldest_ts", "success", "url"}, "no cursor, chain, hold or breaker left"
-    assert state["oldest_ts"] == _newest(events)
+    assert set(later.state) == {"oldest_ts", "success", "url"}, "no cursor, chain, hold or breaker"
+    assert later.state["oldest_ts"] == _newest(events)
     asked = [parse_qs(str(request["query"])) for request in met.mock.requests]
     assert all("oldest" in query for query in asked), "every page of a chain keeps its start"
 
 
-def meet(case: Case, directory: Path, mock: MockSlack) -> Met:
-    """The run that meets the fault; everything that is promised of it is asserted here."""
+def meet(cases: list[Case], directory: Path) -> dict[str, tuple[Met, Later]]:
+    """The run that meets the faults and the good one, as each source saw them."""
     directory.mkdir()
-    helr, outcome = Helr(directory), case.outcome
-    mock.start()
-    mock.settings.retry_after = RETRY_AFTER
-    start = str(json.loads(mock.raw_events()[-1])["date_create"])
-    store = SqliteStore(str(helr.cwd / STATE))
-    store.write_values(NAME, {"oldest_ts": start})
-    store.close()
-    mock.fault(case.order)
-    helr.config(sources={NAME: source(mock, case.entry.get("config", {}))})
+    helr = Helr(directory)
+    mocks = {str(case): MockSlack(events=EVENTS, base_time=BASE_TIME) for case in cases}
+    try:
+        begin(helr, cases, mocks)
+        run = helr.run("run", "--once")
+        states = {name: _state(helr, name) for name in mocks}
+        for case in cases:
+            if case.outcome.held:
+                assert helr.run("state", "reset", str(case), "--hold").returncode == 0
+            mocks[str(case)].clear_faults()
+        helr.config(sources={name: source(mock, {}) for name, mock in mocks.items()})
+        good = helr.run("run", "--once")
+        assert good.returncode == 0, good.stderr
+        return {
+            name: (
+                Met(
+                    case,
+                    mocks[name],
+                    start(mocks[name]),
+                    run.returncode,
+                    _log(run.stderr, name),
+                    _events(run.stdout, name),
+                    states[name],
+                ),
+                Later(_log(good.stderr, name), _events(good.stdout, name), _state(helr, name)),
+            )
+            for name, case in ((str(case), case) for case in cases)
+        }
+    finally:
+        for mock in mocks.values():
+            mock.stop()
 
-    run = helr.run("run", "--once")
-    events = _events(run.stdout, NAME)
-    count = EVENTS + extra(case) if outcome.pages is None else LIMIT * _pages(case)
-    assert run.returncode == (0 if case.place == "passing" else case.entry["exit"]), run.stderr
-    assert len(events) == count, run.stderr
-    check_log(case, mock, run.stderr)
-    check_tries(case, mock)
-    check_state(case, mock, _state(helr, NAME), start, events)
-    if outcome.held:
-        assert helr.run("state", "reset", NAME, "--hold").returncode == 0
-    return Met(case, helr, mock, start, events)
+
+def begin(helr: Helr, cases: list[Case], mocks: dict[str, MockSlack]) -> None:
+    """Each source with its watermark at the oldest event, and its fault to come."""
+    store = SqliteStore(str(helr.cwd / STATE))
+    for case in cases:
+        mock = mocks[str(case)]
+        mock.start()
+        mock.settings.retry_after = RETRY_AFTER
+        mock.fault(case.order)
+        store.write_values(str(case), {"oldest_ts": start(mock)})
+    store.close()
+    configs = {str(case): case.entry.get("config", {}) for case in cases}
+    helr.config(sources={name: source(mocks[name], config) for name, config in configs.items()})
+
+
+def start(mock: MockSlack) -> str:
+    """The time of the oldest event."""
+    return str(json.loads(mock.raw_events()[-1])["date_create"])
 
 
 def extra(case: Case) -> int:
     """How many events more than the mock has come with the fault."""
     return 0 if case.place == "passing" else int(case.entry.get("extra", 0))
-
-
-def move_state(helr: Helr, to: SqliteStore, name: str) -> None:
-    store = SqliteStore(str(helr.cwd / STATE), read_only=True)
-    stored = store.load(NAME)
-    to.replace(name, stored.values, store.ids(NAME), stored.marks)
-    store.close()
 
 
 def source(mock: MockSlack, config: dict[str, Any]) -> dict[str, Any]:
@@ -252,23 +283,26 @@ def _pages(case: Case) -> int:
     return 2 if looped else case.outcome.pages[case.place != "first"]
 
 
-def check_log(case: Case, mock: MockSlack, log: str) -> None:
+def check_log(met: Met) -> None:
     """The warnings and errors are the line of the table, and no other."""
-    told = [line for line in level_and_text(log) if line.startswith(("WARN", "ERROR"))]
+    case, mock = met.case, met.mock
+    told = [line for line in met.log if line.startswith(("WARN", "ERROR"))]
     text = case.entry.get("line")
     if case.place == "middle":
         text = case.entry.get("middle", text)
     if text is None or case.place == "passing":
         assert told == []
         if case.place == "passing" and case.fault not in POOLED:
-            assert re.search(r"INFO .* waiting .* try 2 of 2\b.*: http://", log), "a wait says why"
+            wait = r"INFO .* waiting .* try 2 of 2\b.*: http://"
+            assert any(re.match(wait, line) for line in met.log), "a wait says why"
         return
-    assert len(told) == 1, log
+    assert len(told) == 1, met.log
     code = case.entry.get("code", {}).get(case.fault, case.fault)
     elsewhere = mock.logs_url.replace("127.0.0.1", "localhost")
+    text = text.replace("slack-audit", str(case))
     expected = pattern(text, url=mock.logs_url, fault=case.fault, code=code, elsewhere=elsewhere)
     assert re.fullmatch(expected, told[0]), f"{told[0]}\n{text}"
-    assert "xoxp-mock" not in log
+    assert "xoxp-mock" not in "".join(met.log)
 
 
 def check_tries(case: Case, mock: MockSlack) -> None:
@@ -279,21 +313,16 @@ def check_tries(case: Case, mock: MockSlack) -> None:
         assert len(struck) == case.outcome.tries, "asked as often as is promised"
 
 
-def check_state(
-    case: Case,
-    mock: MockSlack,
-    state: dict[str, str],
-    start: str,
-    events: list[bytes],
-) -> None:
+def check_state(met: Met) -> None:
     """Cursor, chain, watermark, hold and breaker after the run."""
+    case, mock, events, state = met.case, met.mock, met.events, dict(met.state)
     outcome = case.outcome
     assert state.pop("url", None) == (mock.logs_url if events else None)
     if outcome.pages is None:
         assert state["oldest_ts"] == _newest(events)
         assert set(state) == {"oldest_ts", "success"}
         return
-    assert state["oldest_ts"] == start, "the watermark waits for the chain's end"
+    assert state["oldest_ts"] == met.start, "the watermark waits for the chain's end"
     in_chain = events and not outcome.resets
     expected = {"oldest_ts"} | ({"cursor", "chain"} if in_chain else set())
     expected |= {"hold"} if outcome.held else set()
@@ -304,7 +333,7 @@ def check_state(
         chain = json.loads(state["chain"])
         second = parse_qs(str(mock.requests[1]["query"]))
         assert state["cursor"] == second["cursor"][0], "the cursor of the first page"
-        assert chain["start"] == start
+        assert chain["start"] == met.start
         assert chain["greatest"] == json.loads(mock.raw_events()[0])["date_create"]
         assert chain["events"] == LIMIT
     if outcome.held:
@@ -315,6 +344,11 @@ def check_state(
         assert (breaker["failures"], breaker["until"]) == (outcome.failures, 0)
     if outcome.resets:
         assert state["resets"] == "1"
+
+
+def _log(log: str, name: str) -> list[str]:
+    """The lines of a log that are about a source, without their times."""
+    return [line for line in level_and_text(log) if f" {name}: " in line]
 
 
 def _events(output: str, name: str) -> list[bytes]:

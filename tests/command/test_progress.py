@@ -105,6 +105,7 @@ def test_it_tells_pages_events_rate_and_how_far_back(helr: Helr, mock: MockSlack
         assert LOG.fullmatch(line), seen
 
 
+@pytest.mark.unmeasured
 def test_log_lines_stand_above_it_whole_and_waits_count_down(helr: Helr, mock: MockSlack) -> None:
     mock.settings.retry_after = 3
     mock.fault("rate_limited@3")
@@ -127,6 +128,7 @@ def test_all_sources_together(helr: Helr, mock: MockSlack) -> None:
     assert seen[-2].startswith("10 pages, 2,000 events in ")
 
 
+@pytest.mark.unmeasured
 def test_repeats_are_told_apart(helr: Helr, mock: MockSlack) -> None:
     helr.slack(mock.url, dedupe={"id_path": "id"})
     assert helr.run("run", "--once", "-o", "f").returncode == 0
@@ -134,6 +136,7 @@ def test_repeats_are_told_apart(helr: Helr, mock: MockSlack) -> None:
     assert "6 pages, 1,003 events (3 new) in" in Terminal(helr, "--once", "-o", "f").end()[-2]
 
 
+@pytest.mark.unmeasured
 def test_a_failure_and_a_stop_leave_a_clean_screen(helr: Helr, mock: MockSlack) -> None:
     mock.fault("missing_authentication@4+")
     helr.slack(mock.url)
@@ -150,6 +153,7 @@ def test_a_failure_and_a_stop_leave_a_clean_screen(helr: Helr, mock: MockSlack) 
     assert all(LOG.fullmatch(line) or LIVE.match(line) for line in seen[:-1]), seen
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("args", "options", "why"),
     [

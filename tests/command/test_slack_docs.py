@@ -95,6 +95,7 @@ def came(helr: Helr) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.unmeasured
 def test_its_commands_do_what_it_says(came: list[tuple[str, str]]) -> None:
     output: dict[str, str] = {}
     for line, text in came:

@@ -26,6 +26,7 @@ from tests.conftest import MOCK_TOKEN, ROOT, slack_source
 WHEELHOUSE = Path(sys.prefix) / "wheelhouse"
 
 pytestmark = [
+    pytest.mark.unmeasured,
     pytest.mark.skipif(
         not WHEELHOUSE.is_dir(), reason="make setup puts what pip needs into .venv/wheelhouse"
     ),

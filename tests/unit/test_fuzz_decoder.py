@@ -555,6 +555,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return body[: draw(st.integers(0, len(body)))] if draw(st.booleans()) else body
 
 
+@pytest.mark.unmeasured
 @fuzz
 @given(damaged(), st.sampled_from(["fail", "replace", "escape"]), st.sampled_from([200, 400, 500]))
 def test_a_damaged_page_gives_good_lines_or_one_error(

@@ -44,6 +44,7 @@ event = st.dictionaries(
 pages = st.lists(st.tuples(st.lists(event, min_size=1, max_size=4), st.booleans()), max_size=4)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=60)
 @given(pages)
 def test_a_decoder_with_a_past_decodes_as_a_new_one(made: list[tuple[list[Any], bool]]) -> None:

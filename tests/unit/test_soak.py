@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from helr.clock import Clock
 from helr.config.model import Dedupe, IncrementalFrom, Resilience, Source, Timeouts
 from helr.output.stream import Stream, StreamOutput
@@ -63,6 +65,7 @@ class Api:
         return decode(Response(request, URL, "/logs", 200, {}, body, self.clock.time))
 
 
+@pytest.mark.unmeasured
 def test_a_week_of_polls_leaves_no_trace_but_its_events(tmp_path: Path) -> None:
     source = Source(
         name="s",

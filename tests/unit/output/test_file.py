@@ -95,6 +95,7 @@ def in_a_child(work: Callable[[], None]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
+@pytest.mark.unmeasured
 def test_a_kill_at_any_line_loses_and_repeats_nothing(tmp_path: Path) -> None:
     kills = 0
     for number in range(1, 2000):
@@ -123,6 +124,7 @@ def test_a_kill_at_any_line_loses_and_repeats_nothing(tmp_path: Path) -> None:
     assert kills > 60
 
 
+@pytest.mark.unmeasured
 def test_a_second_kill_while_the_first_is_made_good(tmp_path: Path) -> None:
     """The step was committed, nothing of it appended; the next start is killed as well."""
     for number in range(1, 500, 2):

@@ -59,6 +59,7 @@ def test_marks_are_forgotten_by_kind_and_time(store: Store) -> None:
     assert sorted(store.load("s").marks) == [marks[0], marks[2]]
 
 
+@pytest.mark.unmeasured
 @settings(deadline=None)
 @given(
     capacity=st.integers(1, 20),
