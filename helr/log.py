@@ -147,6 +147,9 @@ def setup(
     root.addHandler(_Handler(target, formatter))
     root.setLevel(number if number <= TRACE else max(number, logging.WARNING))
     logging.getLogger("helr").setLevel(number)
+    # What no line shows need not be found out for each (Python's Logging HOWTO, "Optimization").
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     sys.excepthook = _unexpected
     threading.excepthook = lambda a: _unexpected(
         a.exc_type, a.exc_value or a.exc_type(), a.exc_traceback

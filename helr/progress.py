@@ -69,7 +69,7 @@ class Progress:
         )
         resets = values.get("resets", "")
         self.resets = int(resets) if resets.isascii() and resets.isdigit() else 0
-        self.edge = watermark.Edge({mark: at for kind, mark, at in stored.marks if kind == "edge"})
+        self.edge = watermark.Edge(watermark.unpacked(stored.marks))
         self.cursors = {mark for kind, mark, _ in stored.marks if kind == "cursor"}
 
     def _chain(self, text: str | None) -> Chain | None:
@@ -193,7 +193,7 @@ class Progress:
         if position.chain:
             edge, but = _second(position.chain.greatest), edge
         marks = self.edge.reaches(page.received if edge is None else edge, page.raws, times)
-        checkpoint.marks += [("edge", mark, at) for mark, at in marks.items()]
+        checkpoint.marks += watermark.packed(marks)
         if edge is not None and self.edge.behind(edge, but):
             checkpoint.forget.append(("edge", edge, but))
 
@@ -228,11 +228,8 @@ class Progress:
                 self.cursors.clear()
             elif below is not None:
                 self.edge.forget(below, but)
-        for kind, mark, at in move.checkpoint.marks:
-            if kind == "cursor":
-                self.cursors.add(mark)
-            else:
-                self.edge.marks[mark] = at
+        self.cursors |= {mark for kind, mark, _ in move.checkpoint.marks if kind == "cursor"}
+        self.edge.add(watermark.unpacked(move.checkpoint.marks))
         self._url = move.checkpoint.values.get(origin.KEY, self._url)
         if "resets" in move.checkpoint.values:
             self.resets = int(move.checkpoint.values["resets"] or 0)
@@ -243,7 +240,7 @@ class Progress:
         checkpoint = self._checkpoint(position)
         self.position = position
         checkpoint.ids = list(self.seen.ids) if self.source.dedupe else []
-        checkpoint.marks = [("edge", mark, at) for mark, at in self.edge.marks.items()]
+        checkpoint.marks = watermark.packed(self.edge.marks)
         checkpoint.marks += [("cursor", mark, 0) for mark in self.cursors]
         if self.resets:
             checkpoint.values["resets"] = str(self.resets)

@@ -7,7 +7,7 @@ by the digest of their bytes, whether or not ids are deduplicated, and dropped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from math import floor
 from typing import Any
@@ -20,49 +20,69 @@ from helr.times import instant, rfc3339, spell
 _AHEAD = 60  # seconds an event's time may be ahead of ours before it is worth a warning
 
 
-Marks = dict[bytes, float]
+Marks = dict[float, set[bytes]]  # second to the digests of its events
+_DIGEST = 16  # bytes
 
 
 def digest(raw: Any) -> bytes:
-    return blake2b(raw, digest_size=16).digest()
+    return blake2b(raw, digest_size=_DIGEST).digest()
+
+
+def packed(marks: Marks) -> list[tuple[str, bytes, float]]:
+    """Marks as the state keeps them: a second's digests in one row, not one each."""
+    return [("edge", b"".join(sorted(digests)), at) for at, digests in marks.items()]
+
+
+def unpacked(rows: Iterable[tuple[str, bytes, float]]) -> Marks:
+    """The marks in what the state keeps."""
+    marks: Marks = {}
+    for kind, joined, at in rows:
+        if kind == "edge":
+            digests = (joined[i : i + _DIGEST] for i in range(0, len(joined), _DIGEST))
+            marks.setdefault(at, set()).update(digests)
+    return marks
 
 
 class Edge(msgspec.Struct):
     """Delivered events of the watermark's second, of the greatest of the chain, or of later ones.
 
-    Whole seconds, because an API may compare no finer. `marks`: digest to second.
+    Whole seconds, because an API may compare no finer.
     """
 
-    marks: dict[bytes, float] = {}
+    marks: Marks = {}
 
     def repeats(self, raws: Sequence[Any], times: Times) -> set[int]:
         """Indexes of events that were delivered before."""
-        known = set(self.marks.values())
-        if not known or times.latest is None or times.latest < min(known):
+        marks = self.marks
+        if not marks or times.latest is None or times.latest < min(marks):
             return set()
         return {
             index
             for index, at in enumerate(times.seconds)
-            if at in known and digest(raws[index]) in self.marks
+            if at in marks and digest(raws[index]) in marks[at]
         }
 
     def reaches(self, second: float, raws: Sequence[Any], times: Times) -> Marks:
         """New marks of the events of that second or later."""
         if times.latest is None or times.latest < second:
             return {}
-        found = {
-            digest(raws[index]): at
-            for index, at in enumerate(times.seconds)
-            if at is not None and at >= second
-        }
-        return {mark: at for mark, at in found.items() if mark not in self.marks}
+        found: Marks = {}
+        for index, at in enumerate(times.seconds):
+            if at is not None and at >= second:
+                found.setdefault(at, set()).add(digest(raws[index]))
+        new = {at: digests - self.marks.get(at, set()) for at, digests in found.items()}
+        return {at: digests for at, digests in new.items() if digests}
+
+    def add(self, marks: Marks) -> None:
+        for at, digests in marks.items():
+            self.marks.setdefault(at, set()).update(digests)
 
     def behind(self, edge: float, but: float | None) -> bool:
         """Whether marks stand behind the edge (and not at `but`) that can be forgotten."""
-        return any(at < edge and at != but for at in self.marks.values())
+        return any(at < edge and at != but for at in self.marks)
 
     def forget(self, edge: float, but: float | None) -> None:
-        self.marks = {m: at for m, at in self.marks.items() if at >= edge or at == but}
+        self.marks = {at: them for at, them in self.marks.items() if at >= edge or at == but}
 
 
 class Times(msgspec.Struct):

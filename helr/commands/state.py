@@ -11,6 +11,7 @@ import sys
 import time
 from typing import Any
 
+from helr import watermark
 from helr.config.model import Config, Source
 from helr.config.problems import no_such_source
 from helr.errors import StateError, UnusableError
@@ -54,7 +55,9 @@ class StateCommand:
         if ids:
             print(f"  ids: {counted(len(ids), 'delivered id')}")
         if stored.marks:
-            print(f"  marks: {len(stored.marks)}")
+            events = sum(map(len, watermark.unpacked(stored.marks).values()))
+            cursors = sum(kind == "cursor" for kind, _, _ in stored.marks)
+            print(f"  marks: {events + cursors}")
 
     def reset(self, name: str, *, hold_only: bool) -> None:
         reading = self._open(read_only=True)

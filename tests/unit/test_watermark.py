@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.log import for_source
-from helr.watermark import Edge, digest, read
+from helr.watermark import Edge, digest, packed, read, unpacked
 
 LOG = for_source("s")
 NOW = 1_800_000_000
@@ -67,17 +67,16 @@ def test_what_was_marked_at_the_edge_is_known_when_it_comes_again(
     times = read(LOG, [at for _, at in page], NOW) if page else None
     edge = Edge()
     if times:
-        edge.marks.update(edge.reaches(floor, raws, times))
+        edge.add(unpacked(packed(edge.reaches(floor, raws, times))))
         again = edge.repeats(raws, times)
         assert again == {index for index, (_, at) in enumerate(page) if at >= floor}
         edge.forget(floor + 1, None)
-        assert set(edge.marks) == {
-            digest(r) for r, (_, at) in zip(raws, page, strict=True) if at > floor
-        }
+        kept = {(at, digest(r)) for r, (_, at) in zip(raws, page, strict=True) if at > floor}
+        assert {(at, mark) for at, marks in edge.marks.items() for mark in marks} == kept
 
 
 def test_an_event_of_the_same_second_but_other_bytes_is_new() -> None:
-    edge = Edge({digest(b"old"): 5})
+    edge = Edge({5: {digest(b"old")}})
     assert edge.repeats([b"old", b"new"], read(LOG, [5, 5], NOW)) == {0}
 
 
@@ -85,7 +84,7 @@ def test_an_api_may_compare_whole_seconds_only() -> None:
     """Events at 5.9 and 5.1: asked from second 5 on, both come again and both are known."""
     raws, times = [b"late", b"early"], read(LOG, [5.9, 5.1], NOW)
     edge = Edge()
-    edge.marks.update(edge.reaches(5, raws, times))
+    edge.add(edge.reaches(5, raws, times))
     assert edge.repeats(raws, times) == {0, 1}
     assert (times.greatest, times.spelled) == (5.9, "5.9")
 
@@ -93,3 +92,9 @@ def test_an_api_may_compare_whole_seconds_only() -> None:
 @given(st.lists(st.integers(1, 2 * NOW), min_size=1))
 def test_whole_seconds_read_the_quick_way_say_the_same(values: list[int]) -> None:
     assert read(LOG, values, NOW, whole=True) == read(LOG, values, NOW)
+
+
+def test_marks_kept_one_by_one_are_read_with_those_kept_together() -> None:
+    one, two, three = (digest(raw) for raw in (b"1", b"2", b"3"))
+    rows = [("edge", one, 5.0), ("cursor", b"x", 0.0), ("edge", two + three, 5.0)]
+    assert unpacked(rows) == {5.0: {one, two, three}}
