@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -27,8 +27,11 @@ EXIT_STATUS = """exit status:
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser; README's help texts are generated from it."""
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser; README's help texts are generated from it.
+
+    With the name of a command, the others are left out: they take longer than a poll's parsing.
+    """
     common = _common(after=True)
     parser = _parser(
         argparse.ArgumentParser,
@@ -40,40 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"helr {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-
-    def command(name: str, summary: str, example: str, **more: Any) -> argparse.ArgumentParser:
-        return _command(commands, name, summary, example, common, **more)
-
-    run = command("run", "collect from all sources, or those named", _RUN_EXAMPLE)
-    _add_run(run)
-    validate = command("validate", "check the config; asks no API", "  helr validate -c helr.yaml")
-    validate.add_argument("--source", **_SOURCES)
-    validate.add_argument(
-        "--format", choices=("text", "json"), default="text", help="how to tell (default: text)"
-    )
-    test = command(
-        "test",
-        "ask a source what the next poll would ask, and show what came; moves no state",
-        "  helr test --source slack-audit | head -3",
-    )
-    test.add_argument("--source", metavar="NAME", required=True, help="the source to ask")
-    status = command(
-        "status",
-        "tell when each source last succeeded, how far it has come, and what holds it back",
-        "  helr status --max-age 900 || alert",
-    )
-    status.add_argument("--source", **_SOURCES)
-    status.add_argument(
-        "--max-age",
-        metavar="SECS",
-        type=float,
-        help="exit with 1 when a source's last success is older",
-    )
-    status.add_argument(
-        "--format", choices=("text", "json"), default="text", help="how to tell (default: text)"
-    )
-    command("init", "write a commented helr.yaml for Slack; overwrites nothing", "  helr init")
-    _add_state(command("state", "look at or change what helr knows of a source", _STATE_EXAMPLE))
+    for name in [command] if command in _COMMANDS else _COMMANDS:
+        summary, example, add = _COMMANDS[name]
+        add(_command(commands, name, summary, example, common))
     return parser
 
 
@@ -91,6 +63,11 @@ _SOURCES: dict[str, Any] = {
     "action": "extend",
     "default": [],
     "help": "only these sources",
+}
+_FORMAT: dict[str, Any] = {
+    "choices": ("text", "json"),
+    "default": "text",
+    "help": "how to tell (default: text)",
 }
 
 
@@ -115,6 +92,30 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     tape.add_argument(
         "--replay-dir", metavar="DIR", help="with --once: poll from DIR; no network, state, waiting"
     )
+
+
+def _add_validate(validate: argparse.ArgumentParser) -> None:
+    validate.add_argument("--source", **_SOURCES)
+    validate.add_argument("--format", **_FORMAT)
+
+
+def _add_test(test: argparse.ArgumentParser) -> None:
+    test.add_argument("--source", metavar="NAME", required=True, help="the source to ask")
+
+
+def _add_status(status: argparse.ArgumentParser) -> None:
+    status.add_argument("--source", **_SOURCES)
+    status.add_argument(
+        "--max-age",
+        metavar="SECS",
+        type=float,
+        help="exit with 1 when a source's last success is older",
+    )
+    status.add_argument("--format", **_FORMAT)
+
+
+def _add_nothing(command: argparse.ArgumentParser) -> None:
+    pass
 
 
 def _add_state(state: argparse.ArgumentParser) -> None:
@@ -142,8 +143,31 @@ def _add_state(state: argparse.ArgumentParser) -> None:
     action("import", "replace the state of the sources in the JSON read", "helr state import < f")
 
 
+# Name: summary, example, what adds its options.
+_COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
+    "run": ("collect from all sources, or those named", _RUN_EXAMPLE, _add_run),
+    "validate": ("check the config; asks no API", "  helr validate -c helr.yaml", _add_validate),
+    "test": (
+        "ask a source what the next poll would ask, and show what came; moves no state",
+        "  helr test --source slack-audit | head -3",
+        _add_test,
+    ),
+    "status": (
+        "tell when each source last succeeded, how far it has come, and what holds it back",
+        "  helr status --max-age 900 || alert",
+        _add_status,
+    ),
+    "init": (
+        "write a commented helr.yaml for Slack; overwrites nothing",
+        "  helr init",
+        _add_nothing,
+    ),
+    "state": ("look at or change what helr knows of a source", _STATE_EXAMPLE, _add_state),
+}
+
+
 def _command(
-    among: Any, name: str, summary: str, example: str, common: argparse.ArgumentParser, **more: Any
+    among: Any, name: str, summary: str, example: str, common: argparse.ArgumentParser
 ) -> argparse.ArgumentParser:
     return _parser(
         among.add_parser,
@@ -152,7 +176,6 @@ def _command(
         description=summary[0].upper() + summary[1:] + ".",
         epilog=f"example:\n{example}",
         parents=[common],
-        **more,
     )
 
 
@@ -197,7 +220,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. Nothing a user can cause gives a traceback."""
     _fill_standard_descriptors()
     try:
-        args = build_parser().parse_args(_with_command(sys.argv[1:] if argv is None else argv))
+        words = sys.argv[1:] if argv is None else list(argv)
+        named = _named(words)
+        args = build_parser(named or "run").parse_args(words if named else ["run", *words])
         if sys.stdout is None and args.command != "run":  # a run looks for itself
             raise UnusableError("standard output is closed: there is nowhere to show anything")
         status = _dispatch(args)
@@ -224,17 +249,18 @@ def _fill_standard_descriptors() -> None:
         sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def _with_command(argv: Sequence[str]) -> list[str]:
-    """No command means `run`, also when options of run are given."""
+def _named(argv: Sequence[str]) -> str:
+    """The command that the words name, or the option that is asked for instead of one (--help);
+    "" is `run`, whose name need not be given, also where its options are."""
     words = iter(argv)
     for word in words:
         if word in ("-c", "--config"):
             next(words, None)
         elif not word.startswith("-") or word in ("-h", "--help", "--version"):
-            return list(argv)
+            return word
         elif word not in ("-v", "--verbose", "-q", "--quiet") and not word.startswith("--config="):
             break
-    return ["run", *argv]
+    return ""
 
 
 def _fail(error: HelrError) -> int:

@@ -1,12 +1,13 @@
 """helr's two large libraries, imported without what they would bring along and never use here.
 
 More than a tenth of a cold start went into modules that helr's use of msgspec and requests never
-needs. For the moment of their import these are missing, or stand in for themselves; afterwards
-anybody may import them.
+needs. For the moment of their import these are missing, or others stand in for them, which import
+them when they are asked for something; afterwards anybody may import them.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import types
@@ -18,33 +19,51 @@ _once = threading.Lock()  # sys.modules and the filters of warnings belong to al
 
 
 def import_msgspec() -> None:
-    """Without typing_extensions: since Python 3.11 typing has all that it is asked for."""
-    if sys.version_info >= (3, 11):
-        with _replaced(typing_extensions=None):
-            import msgspec  # noqa: F401
+    """Without typing_extensions: since Python 3.11 typing has all that it is asked for. Without
+    its own inspect, and without platform, which uuid asks for the system's name."""
+    others = {name: _later(name) for name in ("platform", "msgspec.inspect")}
+    others["platform"].system = lambda: os.uname().sysname  # type: ignore[attr-defined]
+    new = {"typing_extensions": None} if sys.version_info >= (3, 11) else {}
+    with _replaced(**others, **new):
+        import msgspec  # noqa: F401
 
 
 def import_requests() -> None:
-    """Without a guesser of encodings, since no answer is read as text, and without
-    importlib.metadata, which urllib3 wants for HTTP/2 alone. Every source's thread may call it.
+    """Without a guesser of encodings, since no answer is read as text, without importlib.metadata,
+    which urllib3 wants for HTTP/2 alone, and without zipfile, in which requests would look for
+    certificates. Every source's thread may call it.
 
     A requests that insists on what is hidden is left to be imported as it is.
     """
-    metadata = types.ModuleType("importlib.metadata")
-    metadata.version = _version  # type: ignore[attr-defined]
-    hidden = {"charset_normalizer": None, "chardet": None, "importlib.metadata": metadata}
+    metadata = _later("importlib.metadata")
+    metadata.version = lambda name: metadata.__getattr__("version")(name)  # type: ignore[attr-defined]
+    others = {"importlib.metadata": metadata, "zipfile": _later("zipfile")}
     with _once:
         if "requests" in sys.modules:
             return
-        with _replaced(**hidden), warnings.catch_warnings(), suppress(ImportError):
+        with (
+            _replaced(charset_normalizer=None, chardet=None, **others),
+            warnings.catch_warnings(),
+            suppress(ImportError),
+        ):
             warnings.simplefilter("ignore")  # requests misses the guesser
             import requests  # noqa: F401
 
 
-def _version(name: str) -> str:
-    from importlib.metadata import version
+def _later(name: str) -> types.ModuleType:
+    """A stand-in for a module, which imports it when it is asked for something: not before the
+    stand-in has left sys.modules."""
+    module = types.ModuleType(name)
 
-    return version(name)
+    def get(attribute: str) -> object:
+        if attribute.startswith("__"):  # the import's own questions
+            raise AttributeError(attribute)
+        import importlib
+
+        return getattr(importlib.import_module(name), attribute)
+
+    module.__getattr__ = get  # type: ignore[method-assign]
+    return module
 
 
 @contextmanager

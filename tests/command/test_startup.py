@@ -31,7 +31,6 @@ ALLOWED = {
     "decimal": "msgspec",
     "numbers": "decimal",
     "uuid": "msgspec",
-    "platform": "uuid",
     "dataclasses": "msgspec, in some versions",
     "copy": "dataclasses",
     "annotationlib": "inspect, since 3.14",
@@ -39,7 +38,7 @@ ALLOWED = {
 HEAVY = (
     "jsonschema", "referencing", "hypothesis", "charset_normalizer.api", "importlib.metadata",
     "helr.slowpage", "helr.recording", "helr.longline", "helr.liveline", "helr.config.check",
-    "helr.output.file",
+    "helr.output.file", "msgspec.inspect", "platform", "zipfile",
 )  # fmt: skip
 
 if sys.version_info < (3, 11):

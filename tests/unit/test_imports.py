@@ -30,6 +30,9 @@ def test_what_was_hidden_can_be_imported_afterwards() -> None:
         "from helr.imports import import_msgspec, import_requests\n"
         "import_msgspec(); import_requests()\n"
         "import charset_normalizer, typing_extensions, importlib.metadata, urllib3.http2\n"
+        "import platform, requests, msgspec\n"
+        "assert requests.utils.zipfile.is_zipfile('nowhere') is False\n"
+        "assert msgspec.inspect.type_info(int) and platform.system() == 'Linux'\n"
         "assert urllib3.http2.version('urllib3') == importlib.metadata.version('urllib3')"
     )
 
