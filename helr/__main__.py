@@ -7,7 +7,7 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Until a run sets its own handlers, SIGINT ends the process at once, as SIGTERM does: Python
+    """Until a run waits for its signals, SIGINT ends the process at once, as SIGTERM does: Python
     would raise a KeyboardInterrupt, and loses it now and then in the middle of an import."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the parent ignores it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
