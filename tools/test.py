@@ -12,8 +12,10 @@ import subprocess
 import sys
 
 SHIPPERS = "tests/shippers"
-# A few processes side by side, more than cores, as tests wait a lot; an xdist_group stays together.
-WORKERS = ("-n", str(min((os.cpu_count() or 1) + 1, 8)), "--dist", "loadgroup")
+# A few processes side by side, more than cores, as tests wait a lot. A file stays together, as
+# what its tests share is made once.
+PROCESSES = str(min((os.cpu_count() or 1) + 1, 8))
+WORKERS = ("-n", PROCESSES, "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def coverage(*args: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:

@@ -27,7 +27,7 @@ from mock_server.faults import FAULTS
 from tests.conftest import Helr, slack_source
 from tests.errors_table import entries, level_and_text, pattern
 
-pytestmark = [pytest.mark.unmeasured, pytest.mark.xdist_group("faults")]  # they share their runs
+pytestmark = pytest.mark.unmeasured
 
 STATE = "helr-state.db"
 EVENTS, LIMIT = 7, 2  # four pages

@@ -30,7 +30,6 @@ pytestmark = [
     pytest.mark.skipif(
         not WHEELHOUSE.is_dir(), reason="make setup puts what pip needs into .venv/wheelhouse"
     ),
-    pytest.mark.xdist_group("packaging"),  # what is built is built once
 ]
 
 
