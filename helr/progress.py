@@ -37,11 +37,15 @@ class Fresh(msgspec.Struct):
 
 
 class Move(msgspec.Struct):
-    """A page's effect: the position after it and the checkpoint that records it."""
+    """A page's effect: the position after it and the checkpoint that records it.
+
+    `edge`: the checkpoint's marks of the edge, as `watermark.Edge` keeps them.
+    """
 
     position: Position
     checkpoint: Checkpoint
     keys: Sequence[str | None] = ()
+    edge: watermark.Marks = {}
 
 
 class Progress:
@@ -161,11 +165,11 @@ class Progress:
             position = Position(mark, page.cursor, chain)
         else:
             position = Position(_later(mark, chain), None, None)
-        checkpoint = self._checkpoint(position)
+        move = Move(position, self._checkpoint(position), fresh.keys)
         if times:
-            self._mark_edge(checkpoint, page, times, position)
-        self._name_api(checkpoint, fresh)
-        return Move(position, checkpoint, fresh.keys)
+            self._mark_edge(move, page, times)
+        self._name_api(move.checkpoint, fresh)
+        return move
 
     def _checkpoint(self, position: Position) -> Checkpoint:
         before, changes = self.position, dict[str, str | None]()
@@ -185,17 +189,15 @@ class Progress:
             changes["resets"] = None
         return checkpoint
 
-    def _mark_edge(
-        self, checkpoint: Checkpoint, page: Page, times: watermark.Times, position: Position
-    ) -> None:
+    def _mark_edge(self, move: Move, page: Page, times: watermark.Times) -> None:
         """Remember the events at or past the edge; forget those that fell behind it."""
-        edge, but = _second(instant(position.watermark)), None
-        if position.chain:
-            edge, but = _second(position.chain.greatest), edge
-        marks = self.edge.reaches(page.received if edge is None else edge, page.raws, times)
-        checkpoint.marks += watermark.packed(marks)
+        edge, but = _second(instant(move.position.watermark)), None
+        if move.position.chain:
+            edge, but = _second(move.position.chain.greatest), edge
+        move.edge = self.edge.reaches(page.received if edge is None else edge, page.raws, times)
+        move.checkpoint.marks += watermark.packed(move.edge)
         if edge is not None and self.edge.behind(edge, but):
-            checkpoint.forget.append(("edge", edge, but))
+            move.checkpoint.forget.append(("edge", edge, but))
 
     def _name_api(self, checkpoint: Checkpoint, fresh: Fresh) -> None:
         """The first checkpoint that moves something says where it comes from, and so does the
@@ -229,7 +231,7 @@ class Progress:
             elif below is not None:
                 self.edge.forget(below, but)
         self.cursors |= {mark for kind, mark, _ in move.checkpoint.marks if kind == "cursor"}
-        self.edge.add(watermark.unpacked(move.checkpoint.marks))
+        self.edge.add(move.edge)
         self._url = move.checkpoint.values.get(origin.KEY, self._url)
         if "resets" in move.checkpoint.values:
             self.resets = int(move.checkpoint.values["resets"] or 0)

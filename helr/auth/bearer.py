@@ -83,7 +83,7 @@ def _flaw(token: str, place: str, prefix: str) -> str | None:
         return f"{place} is empty; put the token into it"
     if "\n" in token or "\r" in token:
         return f"{place} holds more than one line; put the token alone into it"
-    if any(ord(c) < 32 or ord(c) == 127 for c in token):
+    if not token.isprintable() and any(ord(c) < 32 or ord(c) == 127 for c in token):
         return f"{place} holds control characters; copy the token again"
     try:
         token.encode("latin-1")

@@ -7,6 +7,7 @@ polls and processes. `Position` is where a source stands in it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -61,8 +62,8 @@ def next_request(source: Source, paginator: Paginator, position: Position) -> Re
     one: the query parameters, the value of the incremental parameter that the chain's first
     request carried (a cursor may be only a position, and forget it), and the cursor.
     """
-    url, params = _split(source.url)
-    params |= source.query_params
+    url, in_url = _split(source.url)
+    params = dict(in_url) | source.query_params
     incremental = source.incremental_from
     if position.cursor is None:
         params |= source.first_request_query_params
@@ -83,10 +84,11 @@ def start_of(source: Source, request: Request) -> str | None:
     return dict(request.params).get(incremental.param_name) if incremental else None
 
 
-def _split(url: str) -> tuple[str, dict[str, str]]:
+@cache  # as many as there are sources
+def _split(url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return parts._replace(query="", fragment="").geturl(), query
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    return parts._replace(query="", fragment="").geturl(), tuple(query)
 
 
 def _cursor(pagination: Pagination) -> Paginator:

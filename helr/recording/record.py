@@ -15,12 +15,12 @@ from typing import Any
 from helr import recording
 from helr.config.model import Source
 from helr.errors import UnusableError
-from helr.log import for_source
+from helr.log import HIDDEN, for_source
 from helr.recording import Recording, scrub
 from helr.state import Store, exported
 from helr.transport import Decode, Request, Response, Transport
 from helr.transport.model import T
-from helr.transport.security import HIDDEN, register_secrets
+from helr.transport.security import register_secrets
 
 
 class Recorder:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
-from helr.log import redact
+from helr.log import HIDDEN, redact
 from helr.transport.model import Request
-from helr.transport.security import HIDDEN, is_secret_name
+from helr.transport.security import is_secret_name
 
 _USER = re.compile(r"//[^/?#@\s]*@")
 _PARAM = re.compile(r"([?&;])([^=&;#?\s]+)=([^&#\s>\"]*)")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from helr.config.model import Source
 from helr.log import redact, secret
@@ -23,7 +23,6 @@ SECRET_ENDINGS = (
     *("_private_key", "_subscription_key"),
 )
 NO_SECRET_ENDINGS = ("page_token", "next_token", "cursor_token", "continuation_token")
-HIDDEN = "***"
 
 
 def is_secret_name(name: str) -> bool:
@@ -34,22 +33,14 @@ def is_secret_name(name: str) -> bool:
     return plain == "_key" or plain.endswith(SECRET_ENDINGS)
 
 
-def safe_url(url: str, *, query: bool = False) -> str:
-    """The URL without user info, fragment and (unless `query`) query.
-
-    With `query`, the values of parameters that hold credentials are replaced.
-    """
+def safe_url(url: str) -> str:
+    """The URL without user info, query and fragment."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url.partition("?")[0])  # it remembers what it has split before
         host = parts.netloc.rpartition("@")[2]
         shown = f"{parts.scheme}://{host}{parts.path}" if host else parts.path
     except ValueError:
         return redact(url.partition("?")[0].partition("#")[0].rpartition("@")[2])
-    if query and parts.query:
-        shown += "?" + "&".join(
-            f"{quote(k)}={HIDDEN if is_secret_name(k) else quote(v, safe=':,/')}"
-            for k, v in parse_qsl(parts.query, keep_blank_values=True)
-        )
     return redact(shown)
 
 
@@ -110,7 +101,7 @@ def is_loopback(host: str) -> bool:
 
 def path_of(url: str) -> str:
     """The path that was asked for."""
-    return urlsplit(url).path or "/"
+    return urlsplit(url.partition("?")[0]).path or "/"
 
 
 def tls_context(source: Source) -> ssl.SSLContext | None:

@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,16 +38,15 @@ class Reply:
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self.url: str = str(response.url)
-        self._response = response
+        self._raw = response.raw
         self._fault = fault
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes as they were sent (still compressed); empty at the end."""
-        raw = self._response.raw
-        if raw.length_remaining == 0 and raw.tell():
+        if self._raw.length_remaining == 0 and self._raw.tell():
             return b""  # known without asking: the connection is free already
         try:
-            data: bytes = raw.read(size, decode_content=False)
+            data: bytes = self._raw.read(size, decode_content=False)
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             self.close()
             raise self._fault(error) from error
@@ -54,7 +54,8 @@ class Reply:
 
     def close(self) -> None:
         """Drop the connection: what is left of the body is not wanted."""
-        self._response.close()
+        self._raw.close()
+        self._raw.release_conn()
 
 
 class Wire:
@@ -64,6 +65,8 @@ class Wire:
         self._name, self._url = source.name, source.url
         self._adapter = _Adapter(deadline, context)
         self._deadline = deadline
+        # only until the deadline takes over; made once, as it is checked whenever it is made
+        self._timeout: Any = urllib3.Timeout(deadline.timeouts.connect_secs)
         self._proxies = dict(requests.utils.get_environ_proxies(source.url))
         self._request = requests.PreparedRequest()  # one for all: only what changes is prepared
         self._headers: Mapping[str, str] | None = None  # those that it has
@@ -111,7 +114,7 @@ class Wire:
             self._adapter.send,
             prepared,
             stream=True,
-            timeout=self._deadline.timeouts.connect_secs,  # only until the deadline takes over
+            timeout=self._timeout,
             proxies=self._proxies,
         )
         try:
@@ -155,12 +158,11 @@ class _Adapter(requests.adapters.HTTPAdapter):
         path = request.path_url
         return super().request_url(request, proxies) if proxies or path[:2] == "//" else path
 
-    def build_response(self, req: Any, resp: Any) -> requests.Response:
-        """Without cookies and a guess at the encoding: nobody asks for them."""
-        response = requests.Response()
-        response.status_code, response.headers = resp.status, resp.headers
-        response.raw, response.url, response.request = resp, req.url, req
-        return response
+    def build_response(self, req: Any, resp: Any) -> Any:
+        """Only what `Reply` asks for: a whole Response has a jar for cookies, and more."""
+        return SimpleNamespace(
+            status_code=resp.status, headers=resp.headers, raw=resp, url=req.url, request=req
+        )
 
     def close(self) -> None:
         self._pool = None

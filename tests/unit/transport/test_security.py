@@ -49,7 +49,6 @@ def test_credentials_do_not_travel_in_the_open(
 def test_what_is_shown_of_a_url() -> None:
     url = "https://bob:planted@api.example.com:8443/v1/logs?limit=2&api_key=planted#planted"
     assert safe_url(url) == "https://api.example.com:8443/v1/logs"
-    assert safe_url(url, query=True) == ("https://api.example.com:8443/v1/logs?limit=2&api_key=***")
     assert "planted" not in safe_url("http://bob:planted@[bad/x?y=planted")
 
 
