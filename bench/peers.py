@@ -26,6 +26,7 @@ FIRST = ", new config"
 FLOOR = "curl + cat"
 ONE_CURL = "one curl + cat"
 JQ = "curl + jq -c"
+LEAST = "least Python"
 SDK = "slack_sdk loop"
 GROVE = "grove"
 RUST = "Rust helr 0.7"
@@ -131,6 +132,11 @@ def slack_sdk(work: Work, scratch: Path) -> Command:
     argv = [sys.executable, str(HERE / "slack_sdk_loop.py")]
     base = f"{work.mock.url}/audit/v1/"
     return Command(SDK, [*argv, base, str(work.limit)], lines=work.mock.events)
+
+
+def least(work: Work, scratch: Path) -> Command:
+    argv = [sys.executable, str(HERE / "least.py"), work.mock.logs, str(work.limit)]
+    return Command(LEAST, argv, lines=work.mock.events)
 
 
 def grove(work: Work, scratch: Path) -> Command | None:

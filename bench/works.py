@@ -75,7 +75,7 @@ def backfill(plan: Plan) -> Iterator[Sample]:
     """Everything the mock holds, from nothing; a state of its own for every run."""
     with mock.running(plan.events) as plain:
         large, small = Work(plain, 9999), Work(plain, 200)
-        others: list[Maker] = [peers.slack_sdk, peers.rust]
+        others: list[Maker] = [peers.least, peers.slack_sdk, peers.rust]
         makers = [*HELR, *SHELL, *others, import_requests]
         if not plan.quick:
             makers.append(peers.grove)
