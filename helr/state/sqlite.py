@@ -42,8 +42,9 @@ CREATE TABLE IF NOT EXISTS helr_steps (
 CREATE TABLE IF NOT EXISTS helr_proof (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL);
 """
 
-# Version 1 kept delivered ids in another table.
-_FROM_1 = """INSERT INTO helr_delivered SELECT seq, source_id, seq, count, ids FROM helr_ids;
+# Version 1 kept delivered ids in another table, which is gone if another helr was quicker.
+_FROM_1 = """CREATE TABLE IF NOT EXISTS helr_ids (seq, source_id, count, ids);
+INSERT INTO helr_delivered SELECT seq, source_id, seq, count, ids FROM helr_ids;
 DROP TABLE helr_ids;"""
 
 _SET = """INSERT INTO helr_state VALUES (?1, ?2, ?3, ?4) ON CONFLICT (source_id, key)

@@ -209,6 +209,15 @@ def test_ids_of_the_first_format_are_kept(path: Path) -> None:
     assert store.ids("s")[-3:] == ["b", "c", "d"]
 
 
+def test_two_processes_may_upgrade_a_file_at_once(path: Path) -> None:
+    store = open_state(path)
+    store.commit("s", [Checkpoint(ids=["a"], capacity=3)])
+    store.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 1")  # as it was read just before the other's upgrade
+    assert open_state(path).ids("s") == ["a"]
+
+
 def test_two_processes_may_begin_a_file_at_once(path: Path) -> None:
     code = (
         "import sys; from helr.state.sqlite import SqliteStore; from helr.state import Checkpoint\n"
