@@ -258,7 +258,9 @@ def _named(argv: Sequence[str]) -> str:
             next(words, None)
         elif not word.startswith("-") or word in ("-h", "--help", "--version"):
             return word
-        elif word not in ("-v", "--verbose", "-q", "--quiet") and not word.startswith("--config="):
+        elif word not in ("-v", "--verbose", "-q", "--quiet") and not word.startswith(
+            ("--config=", "-c")
+        ):
             break
     return ""
 
@@ -347,7 +349,11 @@ def _load(
     from helr.config import load
 
     config = load(args.config, sources=sources, replay=replay, writes=writes)
-    level = "debug" if args.verbose else "warn" if args.quiet else config.globals.log_level
+    level = config.globals.log_level
+    if args.verbose:
+        level = min(level, "debug", key=log.LEVELS.__getitem__)
+    if args.quiet:
+        level = max(level, "warn", key=log.LEVELS.__getitem__)
     log.setup(
         level,
         config.globals.log_format,
@@ -355,6 +361,9 @@ def _load(
         label_value=config.globals.label_value,
         stream=stream,
     )
+    said = log.for_source("")
     for notice in config.notices:
-        log.for_source("").info("%s", notice)
+        said.info("%s", notice)
+    for warning in config.warnings:
+        said.warning("%s", warning)
     return config

@@ -26,7 +26,7 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         """Wait that many seconds; raises Stopped as soon as a stop is asked for."""
-        if self._stop.wait(max(seconds, 0)):
+        if self._stop.wait(min(max(seconds, 0), threading.TIMEOUT_MAX)):
             raise Stopped
 
     def stop(self) -> None:

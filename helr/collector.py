@@ -227,7 +227,8 @@ def _say_nothing_new(poller: Poller, summary: Summary) -> None:
         return
     if summary.events:
         pages, events = counted(summary.pages, "page"), counted(summary.events, "event")
-        poller.log.info("%s, %s, none of them new", pages, events)
+        more = "; more in the next poll" if summary.more else ""
+        poller.log.info("%s, %s, none of them new%s", pages, events, more)
         return
     from helr import hints
 

@@ -1,6 +1,7 @@
 """Drops events whose id was delivered before: first in, first out, at most `capacity` ids.
 
-An event without an id (absent, null, empty, not a string or a finite number) is always delivered.
+An event without an id (absent, null, empty, not a string or a finite number, or a number that a
+float does not hold exactly) is always delivered.
 Ids are compared exactly; very long or unprintable ones by their BLAKE2 digest.
 """
 
@@ -34,13 +35,19 @@ def _key(value: Any) -> str | None:
             return value
         return "\0s" + blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if value in (float("inf"), float("-inf")):  # two numbers too great for us may differ
-            return None
         text = repr(value)
+        if isinstance(value, float) and _rounded(value, text):
+            return None
         if len(text) > _LONGEST:
             text = blake2b(text.encode(), digest_size=16).hexdigest()
         return "\0n" + text
     return None
+
+
+def _rounded(value: float, text: str) -> bool:
+    """Whether another number could have been read as the same float."""
+    digits = text.partition("e")[0].replace(".", "").strip("-0")
+    return not abs(value) < 2**53 or len(digits) > 16
 
 
 class Seen:

@@ -114,9 +114,6 @@ class Log(Adapter):
         kwargs["extra"] = {**(self.extra or {}), "fields": fields}
         return msg, kwargs
 
-    def trace(self, msg: str, *args: object, **kwargs: Any) -> None:
-        self.log(TRACE, msg, *args, **kwargs)
-
 
 def for_source(name: str, label_key: str = "", label_value: str = "") -> Log:
     """The log of one source; the label defaults to `source` and its name."""
@@ -147,6 +144,8 @@ def setup(
     root.addHandler(_Handler(target, formatter))
     root.setLevel(number if number <= TRACE else max(number, logging.WARNING))
     logging.getLogger("helr").setLevel(number)
+    # It would show headers of an answer, cookies among them, that it could not read.
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
     # What no line shows need not be found out for each (Python's Logging HOWTO, "Optimization").
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -127,6 +127,8 @@ class Decoder:
             raws, columns, cursor = self._quick(body)
         except (msgspec.MsgspecError, RecursionError, _NotPlain):
             raws, columns, cursor = self._slow(response, body)
+        if not raws and cursor is None and _is_an_error(response):
+            raise self.refusal(response)
         return Page(
             raws,
             columns,
@@ -350,6 +352,20 @@ def error_code(body: bytes) -> str | None:
     if isinstance(found, (str, int)) and not isinstance(found, bool):
         return excerpt(" ".join(str(found).split())) or None
     return None
+
+
+def _is_an_error(response: Response) -> bool:
+    """Whether what looks like an empty last page names an error, or refuses the cursor."""
+    head = bytes(response.body[:65536])
+    try:
+        found = msgspec.json.decode(head)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    if not isinstance(found, dict):
+        return False
+    code = error_code(head)
+    refused = response.request.cursor and code and _names_cursor(response.status, b"", code)
+    return bool(found.get("error") or found.get("errors") or refused)
 
 
 def _names_cursor(status: int, body: bytes, code: str | None) -> bool:

@@ -84,7 +84,7 @@ class Poller:
             if refused:
                 return self._refused(refused, summary)
             delay = self.source.resilience.rate_limit.page_delay_secs
-            if self._over(summary, deadline, delay):
+            if self._over(summary, deadline, max(delay, self.transport.pause()[0])):
                 if summary.more:
                     self._record(Move(self.progress.position, Checkpoint(values=self._success())))
                 return summary
@@ -136,8 +136,9 @@ class Poller:
     def _circle(self) -> CursorRefusedError:
         return CursorRefusedError(
             f"{self.source.name}: {safe_url(self.source.url)}: the API gave a next cursor that it "
-            "has already given in this chain, which would never end; with on_cursor_error: reset "
-            "the next poll starts from the first page",
+            "has already given in this chain, which would never end: check "
+            "pagination.cursor_param, which the API may not know; with on_cursor_error: reset the "
+            "next poll starts from the first page",
             200,
             None,
         )
@@ -146,9 +147,7 @@ class Poller:
         """`reset`: start over at the next poll, which is a warning; `fail`: nothing changes."""
         if self.source.on_cursor_error != "reset":
             raise error
-        self.log.warning(
-            "%s: reset: the next poll starts from the first page, at the watermark", error
-        )
+        self.log.warning("%s: that is set, so it does; the watermark stands", error)
         self._record(self.progress.reset())
         self.output.ready(self.source.name)
         return summary

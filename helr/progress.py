@@ -178,7 +178,7 @@ class Progress:
         if position.cursor != before.cursor:
             changes[self.paginator.state_key] = position.cursor
             if position.cursor is None:
-                checkpoint.forget.append(("cursor", None, None))
+                checkpoint.forget.append(("cursor", None))
             else:
                 checkpoint.marks.append(("cursor", _short(position.cursor), 0))
         if position.chain != before.chain:
@@ -190,14 +190,15 @@ class Progress:
         return checkpoint
 
     def _mark_edge(self, move: Move, page: Page, times: watermark.Times) -> None:
-        """Remember the events at or past the edge; forget those that fell behind it."""
-        edge, but = _second(instant(move.position.watermark)), None
-        if move.position.chain:
-            edge, but = _second(move.position.chain.greatest), edge
-        move.edge = self.edge.reaches(page.received if edge is None else edge, page.raws, times)
+        """Remember the events at or past the edge. Those that fell behind it are forgotten at the
+        end of the chain: its next pages may bring them again."""
+        chain = move.position.chain
+        edge = _second(chain.greatest if chain else instant(move.position.watermark))
+        since = floor(page.received) if edge is None else edge
+        move.edge = self.edge.reaches(since, page.raws, times)
         move.checkpoint.marks += watermark.packed(move.edge)
-        if edge is not None and self.edge.behind(edge, but):
-            move.checkpoint.forget.append(("edge", edge, but))
+        if edge is not None and not chain and self.edge.behind(edge):
+            move.checkpoint.forget.append(("edge", edge))
 
     def _name_api(self, checkpoint: Checkpoint, fresh: Fresh) -> None:
         """The first checkpoint that moves something says where it comes from, and so does the
@@ -225,11 +226,11 @@ class Progress:
         self.position = move.position
         if move.keys:
             self.seen.add(move.keys)
-        for kind, below, but in move.checkpoint.forget:
+        for kind, below in move.checkpoint.forget:
             if kind == "cursor":
                 self.cursors.clear()
             elif below is not None:
-                self.edge.forget(below, but)
+                self.edge.forget(below)
         self.cursors |= {mark for kind, mark, _ in move.checkpoint.marks if kind == "cursor"}
         self.edge.add(move.edge)
         self._url = move.checkpoint.values.get(origin.KEY, self._url)

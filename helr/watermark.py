@@ -7,6 +7,7 @@ by the digest of their bytes, whether or not ids are deduplicated, and dropped.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from math import floor
@@ -24,13 +25,23 @@ Marks = dict[float, set[bytes]]  # second to the digests of its events
 _DIGEST = 16  # bytes
 
 
-def digest(raw: Any) -> bytes:
-    return blake2b(raw, digest_size=_DIGEST).digest()
+def digests(raws: Iterable[Any]) -> list[bytes]:
+    """One for each event. Of events that are equal, each has its own: the first, the second …"""
+    raws = list(raws)
+    found = [blake2b(raw, digest_size=_DIGEST).digest() for raw in raws]
+    if len(set(found)) < len(found):
+        times = Counter[bytes]()
+        for index, first in enumerate(found):
+            if number := times[first]:
+                salt = number.to_bytes(8, "big")
+                found[index] = blake2b(raws[index], digest_size=_DIGEST, salt=salt).digest()
+            times[first] += 1
+    return found
 
 
 def packed(marks: Marks) -> list[tuple[str, bytes, float]]:
     """Marks as the state keeps them: a second's digests in one row, not one each."""
-    return [("edge", b"".join(sorted(digests)), at) for at, digests in marks.items()]
+    return [("edge", b"".join(sorted(them)), at) for at, them in marks.items()]
 
 
 def unpacked(rows: Iterable[tuple[str, bytes, float]]) -> Marks:
@@ -38,8 +49,8 @@ def unpacked(rows: Iterable[tuple[str, bytes, float]]) -> Marks:
     marks: Marks = {}
     for kind, joined, at in rows:
         if kind == "edge":
-            digests = (joined[i : i + _DIGEST] for i in range(0, len(joined), _DIGEST))
-            marks.setdefault(at, set()).update(digests)
+            them = (joined[i : i + _DIGEST] for i in range(0, len(joined), _DIGEST))
+            marks.setdefault(at, set()).update(them)
     return marks
 
 
@@ -56,33 +67,33 @@ class Edge(msgspec.Struct):
         marks = self.marks
         if not marks or times.latest is None or times.latest < min(marks):
             return set()
-        return {
-            index
-            for index, at in enumerate(times.seconds)
-            if at in marks and digest(raws[index]) in marks[at]
-        }
+        known = [(index, at) for index, at in enumerate(times.seconds) if at in marks]
+        found = digests(raws[index] for index, _ in known)
+        return {index for (index, at), mark in zip(known, found, strict=True) if mark in marks[at]}
 
     def reaches(self, second: float, raws: Sequence[Any], times: Times) -> Marks:
         """New marks of the events of that second or later."""
         if times.latest is None or times.latest < second:
             return {}
+        late = [
+            (index, at) for index, at in enumerate(times.seconds) if at is not None and at >= second
+        ]
         found: Marks = {}
-        for index, at in enumerate(times.seconds):
-            if at is not None and at >= second:
-                found.setdefault(at, set()).add(digest(raws[index]))
-        new = {at: digests - self.marks.get(at, set()) for at, digests in found.items()}
-        return {at: digests for at, digests in new.items() if digests}
+        for (_, at), mark in zip(late, digests(raws[index] for index, _ in late), strict=True):
+            if mark not in self.marks.get(at, ()):
+                found.setdefault(at, set()).add(mark)
+        return found
 
     def add(self, marks: Marks) -> None:
-        for at, digests in marks.items():
-            self.marks.setdefault(at, set()).update(digests)
+        for at, them in marks.items():
+            self.marks.setdefault(at, set()).update(them)
 
-    def behind(self, edge: float, but: float | None) -> bool:
-        """Whether marks stand behind the edge (and not at `but`) that can be forgotten."""
-        return any(at < edge and at != but for at in self.marks)
+    def behind(self, edge: float) -> bool:
+        """Whether marks stand behind the edge, which can be forgotten."""
+        return any(at < edge for at in self.marks)
 
-    def forget(self, edge: float, but: float | None) -> None:
-        self.marks = {at: them for at, them in self.marks.items() if at >= edge or at == but}
+    def forget(self, edge: float) -> None:
+        self.marks = {at: them for at, them in self.marks.items() if at >= edge}
 
 
 class Times(msgspec.Struct):

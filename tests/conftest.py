@@ -114,15 +114,15 @@ class Helr:
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         return path
 
-    def slack(self, url: str, name: str = "slack-audit", **changes: Any) -> Path:
+    def slack(self, base: str, name: str = "slack-audit", **changes: Any) -> Path:
         """Write helr.yaml with one Slack source at that base URL; a change to None drops a key."""
-        return self.config(sources={name: slack_source(url, **changes)})
+        return self.config(sources={name: slack_source(base, **changes)})
 
 
-def slack_source(url: str, **changes: Any) -> dict[str, Any]:
-    """A source as in docs/slack.md, without pauses, polling the mock at `url`."""
+def slack_source(base: str, **changes: Any) -> dict[str, Any]:
+    """A source as in docs/slack.md, without pauses, polling the mock at `base`."""
     source: dict[str, Any] = {
-        "url": f"{url}/audit/v1/logs",
+        "url": f"{base}/audit/v1/logs",
         "auth": {"type": "bearer", "token_env": "SLACK_AUDIT_TOKEN"},
         "query_params": {"limit": 200},
         "pagination": {

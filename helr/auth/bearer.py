@@ -50,14 +50,14 @@ def _read(options: Mapping[str, Any]) -> tuple[str, str | None]:
             with Path(path).open("rb") as file:
                 raw = file.read(MAX_BYTES)
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
+            why = (getattr(error, "strerror", None) or str(error)).lower()
+            where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
             if _may_be_the_token(str(path)):
-                place = "the token file (auth.token_file)"
                 return "", (
-                    f"{place} cannot be read: {why.lower()}; it must be the name of a file, not "
-                    "the secret itself"
+                    f"the token file (auth.token_file) cannot be read{where}: {why}; its name is "
+                    "not shown, in case it is the secret itself"
                 )
-            return "", f"{place} cannot be read: {why.lower()}; check the path and its mode"
+            return "", f"{place} cannot be read{where}: {why}; check the path and its mode"
         text = raw.decode("utf-8", "surrogateescape")
     elif variable:
         place = f"the environment variable {variable} (auth.token_env)"

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Set
 from typing import Any
 
 from helr import watermark
@@ -36,13 +37,11 @@ class StateCommand:
         self._config = config
         self._path = state.path
 
-    def _open(self, *, read_only: bool = False) -> SqliteStore | None:
-        if read_only and not os.path.exists(self._path):
-            return None
-        return SqliteStore(self._path, read_only=read_only)
+    def _reading(self) -> SqliteStore | None:
+        return SqliteStore(self._path, read_only=True) if os.path.exists(self._path) else None
 
     def show(self, name: str) -> None:
-        store = self._open(read_only=True)
+        store = self._reading()
         stored = store.load(name) if store else Stored()
         ids = store.ids(name) if store else []
         if not stored.values and not stored.marks and not ids:
@@ -60,36 +59,42 @@ class StateCommand:
             print(f"  marks: {events + cursors}")
 
     def reset(self, name: str, *, hold_only: bool) -> None:
-        reading = self._open(read_only=True)
+        reading = self._reading()
         if reading is None or name not in reading.sources():
             self._known(name)
         store = self._changing(name)
         if hold_only:
-            store.write_values(name, dict.fromkeys(exported.HELD))
+            store.commit(name, [Checkpoint(values=dict.fromkeys(exported.HELD))])
             print(f"{name}: may be asked again at once")
             return
         store.replace(name, {}, [], [])
         print(f"{name}: forgotten; its next poll starts afresh")
 
     def set(self, name: str, key: str, value: str) -> None:
-        """A new watermark begins a new chain: a chain under way would put its own in its place."""
+        """A new watermark begins a new chain: a chain under way would put its own in its place.
+
+        What would hold back events because of how far helr had come goes with either of the two.
+        """
         source = self._known(name)
-        _check(source, key, value)
         mark = source.incremental_from and source.incremental_from.state_key
+        _check(source, key, value, {"cursor"})
         if key == mark and value:
             _check_watermark(source, key, value, peek(self._config.globals.state, name))
         change = Checkpoint(values={key: value or None})
         store = self._changing(name)
         if key == mark:
             change.values |= dict.fromkeys(("cursor", "chain", "resets"))
-            change.forget.append(("cursor", None, None))
+            change.forget += [("cursor", None), ("edge", None)]
             if "cursor" in store.load(name).values:
                 print(f"{name}: the chain under way is given up; the next poll begins a new one")
+        elif key == "cursor":
+            change.values |= {} if value else dict.fromkeys(("chain", "resets"))
+            change.forget.append(("cursor", None))
         store.commit(name, [change])
         print(f"{name}: {key} = {value}")
 
     def export(self) -> None:
-        store = self._open(read_only=True)
+        store = self._reading()
         whole = {name: exported.dump(store, name) for name in store.sources()} if store else {}
         json.dump(whole, sys.stdout, indent=2, sort_keys=True)
         print()
@@ -99,11 +104,18 @@ class StateCommand:
         whole = _read_document()
         if not whole:
             print("nothing in it: no source was changed")
+            return
+        strangers = [name for name in whole if name not in self._config.sources]
+        if len(strangers) == len(whole):
+            self._known(strangers[0])
+        for name in strangers:
+            print(f"{name}: left out, as it is no source of {self._config.path}")
+            del whole[name]
         for name, values in whole.items():
-            source = self._known(name)
+            source = self._config.sources[name]
             for key, value in values.items():
                 if key not in LISTS:
-                    _check(source, key, value)
+                    _check(source, key, value, RESERVED - set(LISTS))
             exported.lists(name, values)
         stores = {name: self._changing(name) for name in whole}
         for name, values in whole.items():
@@ -114,10 +126,7 @@ class StateCommand:
 
     def _changing(self, name: str) -> SqliteStore:
         hold_source(self._path, name)
-        store = self._open()
-        if store is None:
-            raise UnusableError(f"state file {self._path}: cannot be opened")
-        return store
+        return SqliteStore(self._path)
 
     def _known(self, name: str) -> Source:
         if name in self._config.sources:
@@ -145,10 +154,10 @@ def run(config: Config, action: str, **options: Any) -> int:
     return 0
 
 
-def _check(source: Source, key: str, value: Any) -> None:
-    """Refuse what a poll would not understand."""
+def _check(source: Source, key: str, value: Any, keys: Set[str]) -> None:
+    """Refuse what a poll would not understand, and what is none of these keys or the state_key."""
     mark = source.incremental_from.state_key if source.incremental_from else None
-    known = sorted((RESERVED | ({mark} if mark else set())) - set(LISTS))
+    known = sorted(keys | ({mark} if mark else set()))
     where = f"{source.name}: {key}"
     if isinstance(value, str) and key not in known:
         raise UnusableError(f"{where}: no such key of this source; there is: {', '.join(known)}")
@@ -160,9 +169,11 @@ def _check_watermark(source: Source, key: str, value: str, stored: Stored) -> No
     from helr import vendors
 
     where, manner = f"{source.name}: {key}", spelling(value)
-    at = instant(value)
-    if manner != "ISO 8601" and (vendors.find(source.url) or {}).get("times"):  # it reads seconds
-        at = float(value)
+    at, vendor = instant(value), vendors.find(source.url)
+    if vendor and value.isdigit():
+        at = float(value)  # it reads seconds
+    elif vendor:
+        raise UnusableError(f"{where}: {value[:80]}: {vendor['name']} takes {vendor['times']}")
     if at is not None and at > time.time() + 86400:
         hint = f"; {manner} given?" if manner not in ("ISO 8601", "Unix seconds") else ""
         raise UnusableError(

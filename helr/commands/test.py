@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from math import inf
 
 from helr import hints
 from helr.clock import Clock
@@ -113,4 +114,16 @@ def _report(source: Source, request: Request, page: Page) -> None:
     if times:
         _say("newest", rfc3339(max(times)))
         _say("oldest", rfc3339(min(times)))
-    _say("next page", "yes" if page.cursor else "no")
+    _say("next page", "yes" if page.cursor else f"no{_doubt(source, page)}")
+
+
+def _doubt(source: Source, page: Page) -> str:
+    """A wrong cursor_path looks like the last page, which is seldom a full one."""
+    from helr.config.advice import page_size
+
+    if source.pagination.strategy != "cursor" or len(page.raws) < (page_size(source) or inf):
+        return ""
+    return (
+        ", though this one is full: if there are more events, check pagination.cursor_path, where "
+        "nothing stands"
+    )

@@ -26,10 +26,19 @@ def warnings(config: Config) -> Iterator[Warning_]:
     """Everything that will disappoint, source by source."""
     if config.globals.state.backend == "memory":
         yield ("global", "state", "backend"), "memory forgets: each start delivers all events again"
+    yield from losses(config)
     for source in config.sources.values():
         for path, text in (*_of_source(source), *_of_state(config, source)):
             yield ("sources", source.name, *path), text
     yield from _together(config)
+
+
+def losses(config: Config) -> Iterator[Warning_]:
+    """What would make polls pass over events without a word: a run says so too."""
+    for source in config.sources.values():
+        vendor = vendors.find(source.url)
+        for path, text in _passed_over(source, vendor) if vendor else ():
+            yield ("sources", source.name, *path), text
 
 
 def page_size(source: Source) -> int | None:
@@ -116,16 +125,39 @@ def _repeats(source: Source) -> Iterator[Warning_]:
             )
 
 
-def _passes_over(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
-    """What makes a poll go past events that are never asked for, or far past the start."""
+def _passed_over(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
+    """What makes a poll take a page for the last that is not."""
+    name, path = vendor["name"], vendor["cursor_path"]
     if source.pagination.strategy == "none":
         text = (
-            f"one page a poll: {vendor['name']} has more, and those are never asked for; "
-            f"set strategy: cursor, cursor_param: {vendor['cursor_param']} and cursor_path: "
-            f"{vendor['cursor_path']}"
+            f"one page a poll: {name} has more, and those are never asked for; set strategy: "
+            f"cursor, cursor_param: {vendor['cursor_param']} and cursor_path: {path}"
         )
         yield ("pagination",), text
-    start = vendor["start_param"]
+    elif source.pagination.options["cursor_path"] != path:
+        text = f"{name} names the next page in {path}: every page would seem to be the last, and "
+        yield ("pagination", "cursor_path"), text + "the events after it are never asked for"
+
+
+def _otherwise(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
+    """Names that the vendor does not know, and a start that does not hold."""
+    name, start = vendor["name"], vendor["start_param"]
+    param = source.pagination.options.get("cursor_param", vendor["cursor_param"])
+    if param != vendor["cursor_param"]:
+        text = (
+            f"{name} takes the cursor as {vendor['cursor_param']}, and gives its first page again"
+        )
+        yield ("pagination", "cursor_param"), text
+    known, unique = source.incremental_from, source.dedupe
+    if known and known.param_name != start:
+        text = f"{name} begins at {start}; it would give everything again in each chain"
+        yield ("incremental_from", "param_name"), text
+    if known and known.event_timestamp_path != vendor["time_path"]:
+        text = f"{name}'s events have their time in {vendor['time_path']}"
+        yield ("incremental_from", "event_timestamp_path"), text
+    if unique and unique.id_path != vendor["id_path"]:
+        text = f"{name}'s events have their id in {vendor['id_path']}"
+        yield ("dedupe", "id_path"), text
     if start in source.first_request_query_params and source.incremental_from is None:
         text = (
             "only the first page begins there, the pages after it go back to the oldest event; "
@@ -149,7 +181,7 @@ def _without_effect(source: Source) -> Iterator[Warning_]:
 
 
 def _vendor(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
-    yield from _passes_over(source, vendor)
+    yield from _otherwise(source, vendor)
     name = vendor["name"]
     for place in ("query_params", "first_request_query_params"):
         params: dict[str, str] = getattr(source, place)
@@ -184,7 +216,7 @@ def _too_many(calls: int, vendor: dict[str, Any]) -> str:
     allowed = vendor["calls_per_minute"]
     return (
         f"up to {calls} calls a minute, and {vendor['name']} allows {allowed} for the whole "
-        f"organisation; set resilience.rate_limit.page_delay_secs to 2, or lower max_pages"
+        f"organization; set resilience.rate_limit.page_delay_secs to 2, or lower max_pages"
     )
 
 

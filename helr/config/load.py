@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from helr.config import checked, document, surroundings
 from helr.config import schema as schemas
@@ -37,9 +39,10 @@ def load(
     problems += loading.look_around(problems, secrets=not replay, state=writes and not replay)
     if problems:
         raise ConfigError(problems)
-    if writes and not replay:
-        checked.remember(*loading.mark)
-    return loading.config()
+    if not writes or replay:
+        return loading.config()
+    checked.remember(*loading.mark)
+    return loading.config(warn=not loading.known)
 
 
 def examine(
@@ -57,7 +60,7 @@ def examine(
     if problems:
         raise ConfigError(problems)
     config = loading.config()
-    return config, sorted(loading.problem(path, text) for path, text in warnings(config))
+    return config, loading.warnings(warnings(config))
 
 
 class _Loading:
@@ -75,6 +78,7 @@ class _Loading:
         self.overrides, wrong = surroundings.overrides(environ, self.schema)
         self.outside = [Problem(doc.file, 0, 0, "", text) for text in wrong]
         self.mark: tuple[Path | None, str] = (None, "")
+        self.known = False  # whether these values were found right by an earlier run
 
     @property
     def tree(self) -> dict[str, Any]:
@@ -107,7 +111,7 @@ class _Loading:
                 checked.digest(self.schema_bytes, self.tree, self.values.empty),
             )
             if trust and checked.is_known(*self.mark):
-                self.mark = (None, "")
+                self.mark, self.known = (None, ""), True
                 return []
         from helr.config.check import Checker
 
@@ -145,14 +149,23 @@ class _Loading:
         full = f"{message} ({schemas.docs(self.schema, path)})"
         return self.doc.problem(tuple(part for part in path if part != ""), full)
 
-    def config(self) -> Config:
+    def config(self, *, warn: bool = False) -> Config:
+        """`warn`: with what would lose events, which a new config may do."""
         whole = globals_from({**self.tree.get("global", {}), **self.overrides})
-        return Config(
+        config = Config(
             path=self.doc.file,
             globals=whole,
             sources={name: source_from(name, self.values, whole) for name in self.names},
             notices=tuple(self._notices()),
         )
+        if not warn:
+            return config
+        from helr.config.advice import losses
+
+        return replace(config, warnings=tuple(map(str, self.warnings(losses(config)))))
+
+    def warnings(self, found: Iterable[tuple[KeyPath, str]]) -> list[Problem]:
+        return sorted(self.problem(path, text) for path, text in found)
 
     def _notices(self) -> Iterator[str]:
         for path, why in schemas.ignored(self.tree, self.schema, self.schema):

@@ -154,3 +154,4 @@ class Config(Struct, frozen=True):
     globals: GlobalConfig
     sources: dict[str, Source]
     notices: tuple[str, ...] = ()  # lines to say once: accepted but ignored keys and the like
+    warnings: tuple[str, ...] = ()  # what would lose events, when these values are new

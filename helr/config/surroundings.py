@@ -73,6 +73,8 @@ def state_file(state: State) -> str | None:
 def _unwritable(path: Path) -> str | None:
     if path.is_dir():
         return f"{path} is a directory; name a file in it"
+    if path.exists() and not path.is_file():
+        return f"{path} is no regular file; name one, which helr makes if it is not there"
     if not path.parent.is_dir():
         return f"{path} cannot be written: there is no directory {path.parent}; create it"
     if not os.access(path.parent, os.W_OK | os.X_OK):

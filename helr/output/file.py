@@ -76,7 +76,15 @@ class FileOutput:
             log.warning("output file %s %s; going on from its end%s", self.path, what, again)
             self._append(self._fitting(step.lines))
         elif step.lines:
-            self._append(step.lines[found.st_size - step.length :])
+            there = os.pread(self._fd, found.st_size - step.length, step.length)
+            if step.lines.startswith(there):
+                self._append(step.lines[len(there) :])
+            else:
+                log.warning(
+                    "output file %s: somebody wrote into its last step, which comes again whole",
+                    self.path,
+                )
+                self._append(self._fitting(step.lines))
         self._finish(os.fstat(self._fd).st_size)
 
     def deliver(self, batch: Batch) -> None:

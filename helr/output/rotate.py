@@ -47,7 +47,7 @@ def parse(text: str | None, keep: int | None) -> Rotation | None:
         return None
     if text == "daily":
         return Rotation(None, keep)
-    match = re.fullmatch(r"size:(\d+(?:\.\d+)?)", text, re.ASCII)
+    match = re.fullmatch(r"size:(\d{1,9}(?:\.\d+)?)", text, re.ASCII)
     size = int(float(match[1]) * _MEGABYTE) if match else 0
     if not size:
         raise UnusableError(f"--output-rotate {text}: give daily, or size:N with N megabytes")

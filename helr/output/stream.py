@@ -47,6 +47,7 @@ class Stream:
         self._pipe = sys.platform == "linux" and stat.S_ISFIFO(os.fstat(fd).st_mode)
         self._room = fcntl.fcntl(fd, _F_GETPIPE_SZ) if self._pipe else _BLOCK
         self.block_size = min(self._room, _BLOCK)
+        self._torn = _ends_in_a_line(fd)
 
     def alive(self) -> None:
         """Raise OutputGoneError when nobody can read what was or will be written."""
@@ -76,7 +77,8 @@ class Stream:
                 self._grow(len(block))
         else:
             self._clock.check()
-        self._write(block)
+        self._write(b"\n" + block if self._torn else block)
+        self._torn = False
         if self._pipe:
             self._wait_empty(before=False)
         self.alive()
@@ -118,15 +120,28 @@ class Stream:
             except BlockingIOError:
                 select.select([], [self.fd], [], 0.1)
             except OSError as error:
-                raise self._gone(
-                    "the reader went away" if error.errno == errno.EPIPE else error.strerror
-                ) from None
+                if error.errno == errno.EPIPE:
+                    raise self._gone("the reader went away") from None
+                raise self._gone(error.strerror, "see to that, then start helr again") from None
 
-    def _gone(self, what: str | None) -> OutputGoneError:
+    def _gone(
+        self, what: str | None, do: str = "keep the reader running, or write to a file with -o FILE"
+    ) -> OutputGoneError:
         return OutputGoneError(
-            f"{self.name}: {what}: what was not read will be delivered at the next start; "
-            "keep the reader running, or write to a file with -o FILE"
+            f"{self.name}: {what}: what was not read will be delivered at the next start; {do}"
         )
+
+
+def _ends_in_a_line(fd: int) -> bool:
+    """Whether a regular file (`>>`) ends in the middle of a line: a disk was full before."""
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        return False
+    try:
+        with open(f"/dev/fd/{fd}", "rb") as file:  # our own may only be written
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:  # it is empty, or may not be read
+        return False
 
 
 def blocks(lines: Iterable[bytes], limit: int) -> Iterator[tuple[list[bytes], bool]]:

@@ -213,9 +213,6 @@ class Reel:
             asked or "none",
         )
 
-    def close(self) -> None:
-        pass
-
 
 class Frame:
     """A recorded response on its way in."""

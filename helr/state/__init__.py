@@ -27,8 +27,8 @@ class Checkpoint(msgspec.Struct):
     """One change of a source's state. `lines`: how many delivered lines it stands for.
 
     `values`: keys to set, or to remove (None). `ids`: delivered ids, appended, the oldest beyond
-    `capacity` forgotten. `marks`: (kind, mark, at) to remember; `forget`: (kind, below, but):
-    marks of that kind with `at < below` (all, when None) are dropped, except those at `but`.
+    `capacity` forgotten. `marks`: (kind, mark, at) to remember; `forget`: (kind, below):
+    marks of that kind with `at < below` (all, when None) are dropped.
     """
 
     lines: int = 0
@@ -36,7 +36,7 @@ class Checkpoint(msgspec.Struct):
     ids: list[str] = []
     capacity: int = 0
     marks: list[tuple[str, bytes, float]] = []
-    forget: list[tuple[str, float | None, float | None]] = []
+    forget: list[tuple[str, float | None]] = []
 
 
 class Stored(msgspec.Struct):
@@ -72,7 +72,10 @@ class Store(Protocol):
         ...
 
     def commit_step(self, source: str, checkpoint: Checkpoint, step: Step) -> None:
-        """The same with a step, and on the disk before it returns. Raises StateError."""
+        """The same with a step, and on the disk before it returns. Raises StateError.
+
+        A step of no source ("") has an empty checkpoint.
+        """
         ...
 
     def step(self, path: str) -> Step | None:
@@ -132,9 +135,9 @@ class SourceNotes:
             for_source(self._source).warning("%s: %s; a restart will not know it", key, error)
 
 
-def open_store(state: State, *, busy_secs: float = 1.0) -> Store:
+def open_store(state: State) -> Store:
     """The configured backend, opened. Raises UnusableError when it cannot be."""
-    return BACKENDS[state.backend](state, busy_secs)
+    return BACKENDS[state.backend](state)
 
 
 def peek(state: State, source: str) -> Stored:
@@ -152,16 +155,16 @@ def peek(state: State, source: str) -> Stored:
         store.close()
 
 
-def _sqlite(state: State, busy_secs: float) -> Store:
+def _sqlite(state: State) -> Store:
     from helr.state.sqlite import SqliteStore
 
-    return SqliteStore(state.path, busy_secs=busy_secs)
+    return SqliteStore(state.path)
 
 
-def _memory(state: State, busy_secs: float) -> Store:
+def _memory(state: State) -> Store:
     from helr.state.memory import MemoryStore
 
     return MemoryStore()
 
 
-BACKENDS: dict[str, Callable[[State, float], Store]] = {"sqlite": _sqlite, "memory": _memory}
+BACKENDS: dict[str, Callable[[State], Store]] = {"sqlite": _sqlite, "memory": _memory}

@@ -46,9 +46,9 @@ class MemoryStore:
             ids.extend(checkpoint.ids)
             del ids[: -checkpoint.capacity or None]
         marks = self._marks.setdefault(source, {})
-        for kind, below, but in checkpoint.forget:
+        for kind, below in checkpoint.forget:
             for each, at in list(marks.items()):
-                if each[0] == kind and (below is None or at < below) and at != but:
+                if each[0] == kind and (below is None or at < below):
                     del marks[each]
         marks.update({(kind, mark): at for kind, mark, at in checkpoint.marks})
 

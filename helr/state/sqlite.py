@@ -50,7 +50,7 @@ DROP TABLE helr_ids;"""
 _SET = """INSERT INTO helr_state VALUES (?1, ?2, ?3, ?4) ON CONFLICT (source_id, key)
 DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"""
 _FORGET = """DELETE FROM helr_marks WHERE source_id = ?1 AND kind = ?2
-AND (?3 IS NULL OR at < ?3) AND (?4 IS NULL OR at <> ?4)"""
+AND (?3 IS NULL OR at < ?3)"""
 _DELETE_ALL = (
     "DELETE FROM helr_state WHERE source_id = ?",
     "DELETE FROM helr_delivered WHERE source_id = ?",
@@ -185,7 +185,7 @@ class SqliteStore:
             self._apply(db, source, checkpoint)
             db.execute(_STEP, (step.path, step.device, step.inode, step.length, step.lines))
 
-        self._transaction(write, source, synced=True)
+        self._transaction(write, source or None, synced=True)
 
     def sources(self) -> list[str]:
         """Every source of which something is known."""
@@ -217,10 +217,6 @@ class SqliteStore:
             self._apply(db, source, Checkpoint(values=dict(values), marks=list(marks)))
 
         self._transaction(write, source)
-
-    def write_values(self, source: str, values: Mapping[str, str | None]) -> None:
-        """Set keys of a source, or remove them (None). Raises StateError."""
-        self.commit(source, [Checkpoint(values=dict(values))])
 
     def step(self, path: str) -> Step | None:
         with self._lock:
@@ -289,8 +285,8 @@ class SqliteStore:
                 db.execute(_SET, (source, key, value, int(time.time())))
         if checkpoint.ids:
             self._append_ids(db, source, checkpoint)
-        for kind, below, but in checkpoint.forget:
-            db.execute(_FORGET, (source, kind, below, but))
+        for kind, below in checkpoint.forget:
+            db.execute(_FORGET, (source, kind, below))
         if checkpoint.marks:
             db.executemany(
                 "INSERT OR REPLACE INTO helr_marks VALUES (?, ?, ?, ?)",

@@ -77,7 +77,7 @@ class Transport:
         """What `decode` makes of the answer to `request`, after as many tries as are allowed.
 
         `decode` sees every answer that arrived whole, whatever its status, and raises a
-        PollError for one that is not a page. No wait goes past `deadline`
+        PollError for one that is not a page. No wait for another try goes past `deadline`
         (`clock.monotonic()`). Raises PollError, HeldError, Stopped.
         """
         attempt = 0
@@ -117,10 +117,12 @@ class Transport:
             text = f"the circuit breaker is open until {_utc(until)} {way_out}: {breaker.reason}"
             raise HeldError(f"{name}: {text}", until)
 
-    def close(self) -> None:
-        """Close the pooled connections."""
-        if self._wire is not None:
-            self._wire.close()
+    def pause(self) -> tuple[float, str]:
+        """Seconds that `fetch` would wait before it asks, and why."""
+        pause, spent = self._bucket.wait(), self._not_before - self._clock.monotonic()
+        if spent > pause:
+            return spent, SPENT
+        return pause, "rate_limit.max_requests_per_second"
 
     # -- one try
 
@@ -304,10 +306,8 @@ class Transport:
 
     def _pace(self) -> None:
         """Our own cap, and a budget that the headers said is spent."""
-        pause, reason = self._bucket.take(), "rate_limit.max_requests_per_second"
-        spent = self._not_before - self._clock.monotonic()
-        if spent > pause:
-            pause, reason = spent, SPENT
+        pause, reason = self.pause()
+        self._bucket.take()
         if pause > 0:
             self._sleep(pause, reason, loud=pause >= QUIET_SECS)
 

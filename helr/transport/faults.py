@@ -164,6 +164,9 @@ def _body(causes: list[BaseException]) -> Found:
 
 def _request(causes: list[BaseException]) -> Found:
     first = causes[0]
+    theirs = next((e for e in causes if isinstance(e, u3.InvalidHeader)), None)
+    if theirs or "read length" in str(first):  # http.client's words for a chunk of -5 bytes
+        return ConnectError, f"the answer is not valid HTTP ({_words(theirs or first)})"
     if isinstance(first, UnicodeEncodeError) or "header" in type(first).__name__.lower():
         return RefusedError, (
             "a value in `headers` cannot be sent; check it for line breaks and for characters"

@@ -27,5 +27,3 @@ class Link(Protocol):
         self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
     ) -> Answer:
         """Send one GET. Raises PollError, Late, Stopped."""
-
-    def close(self) -> None: ...

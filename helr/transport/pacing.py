@@ -100,12 +100,17 @@ class Bucket:
         self._clock = clock
         self._filled = clock.monotonic()
 
-    def take(self) -> float:
-        """Take one token; returns the seconds to wait before it may be used."""
+    def wait(self) -> float:
+        """Seconds until a token that is taken now may be used."""
         if not self._rate:
             return 0.0
         now = self._clock.monotonic()
         self._tokens = min(self._size, self._tokens + (now - self._filled) * self._rate)
         self._filled = now
+        return max((1 - self._tokens) / self._rate, 0.0)
+
+    def take(self) -> float:
+        """Take one token; returns the seconds to wait before it may be used."""
+        wait = self.wait()
         self._tokens -= 1
-        return max(-self._tokens / self._rate, 0.0)
+        return wait

@@ -47,7 +47,12 @@ class Reply:
             return b""  # known without asking: the connection is free already
         try:
             data: bytes = self._raw.read(size, decode_content=False)
-        except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+        except (
+            OSError,
+            ValueError,
+            urllib3.exceptions.HTTPError,
+            http.client.HTTPException,
+        ) as error:
             self.close()
             raise self._fault(error) from error
         return data
@@ -124,9 +129,6 @@ class Wire:
                 return send()  # closed by the server while it was idle: not a failure
             raise
 
-    def close(self) -> None:
-        self._adapter.close()
-
 
 class _Adapter(requests.adapters.HTTPAdapter):
     """requests' adapter with our pools and our TLS context; verification cannot be off."""
@@ -163,10 +165,6 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return SimpleNamespace(
             status_code=resp.status, headers=resp.headers, raw=resp, url=req.url, request=req
         )
-
-    def close(self) -> None:
-        self._pool = None
-        super().close()
 
     def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
         """Some versions of requests would put a context of their own in the place of ours."""

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from helr.state import Checkpoint
 from helr.state.sqlite import SqliteStore
 from mock_server import MockSlack
 from mock_server.faults import FAULTS
@@ -242,7 +243,7 @@ def begin(helr: Helr, cases: list[Case], mocks: dict[str, MockSlack]) -> None:
         mock.start()
         mock.settings.retry_after = RETRY_AFTER
         mock.fault(case.order)
-        store.write_values(str(case), {"oldest_ts": start(mock)})
+        store.commit(str(case), [Checkpoint(values={"oldest_ts": start(mock)})])
     store.close()
     configs = {str(case): case.entry.get("config", {}) for case in cases}
     helr.config(sources={name: source(mocks[name], config) for name, config in configs.items()})

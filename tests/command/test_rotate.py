@@ -328,6 +328,7 @@ def test_through_the_command(helr: Helr) -> None:
         (["-o", "f", "--output-rotate", "daily", "--output-keep", "0"], "keep 1"),
         (["-o", "f", "--output-rotate", "hourly"], "give daily, or size:N"),
         (["-o", "f", "--output-rotate", "size:0"], "give daily, or size:N"),
+        (["-o", "f", "--output-rotate", f"size:{'9' * 400}"], "give daily, or size:N"),
         (["-o", "f", "--output-rotate", "size:-1"], "give daily, or size:N"),
         (["-o", "f", "--output-rotate", ""], "give daily, or size:N"),
         (["-o", "f", "--output-rotate", "daily", "--output-keep", "x"], "--output-keep"),

@@ -76,16 +76,12 @@ def test_set_moves_the_watermark(helr: Helr, mock_slack: MockSlack) -> None:
             "1521214343000",
             "in the future: every event until then would be missed; mill",
         ),
-        ("oldest_ts", "2099-01-01T00:00:00Z", "more than a day in the future"),
+        ("oldest_ts", "2099-01-01T00:00:00Z", "Slack takes whole Unix seconds"),
+        ("oldest_ts", "1521214343.5", "Slack takes whole Unix seconds"),
         ("oldest_ts", "15212143430", "more than a day in the future"),
-        ("url", "https://u:p@api.slack.com/x", "no address"),
-        ("url", "anything", "no address"),
         ("oldest_ts", "yesterday", "is no time"),
-        ("oldest", "5", "no such key"),
-        ("chain", "{}x", "not a JSON object"),
-        ("chain", '{"start": 5}', "not a chain"),
-        ("chain", '{"begin": "5"}', "not a chain"),
-        ("resets", "many", "no whole number"),
+        ("oldest", "5", "no such key of this source; there is: cursor, oldest_ts"),
+        ("chain", "{}", "no such key"),
         ("cursor", "a\nb", "line break"),
     ],
 )
@@ -109,6 +105,12 @@ def test_set_refuses_what_would_not_be_understood(
         ('{"slack-audit": {"cursor": 5}}', "a value is a text"),
         ('{"slack-audit": {"oldest_ts": "soon"}}', "is no time"),
         ('{"slack-audit": {"ids": "abc\\n"}}', "line break"),
+        ('{"slack-audit": {"url": "https://u:p@api.slack.com/x"}}', "no address"),
+        ('{"slack-audit": {"url": "anything"}}', "no address"),
+        ('{"slack-audit": {"chain": "{}x"}}', "not a JSON object"),
+        ('{"slack-audit": {"chain": "{\\"start\\": 5}"}}', "not a chain"),
+        ('{"slack-audit": {"chain": "{\\"begin\\": \\"5\\"}"}}', "not a chain"),
+        ('{"slack-audit": {"resets": "many"}}', "no whole number"),
         ('{"slack-audit": {"marks": [[1]]}}', "not as export writes them"),
         ('{"slack-audit": {"marks": [["edge", "xyz", 1]]}}', "not as export writes them"),
     ],
@@ -190,8 +192,34 @@ def test_a_source_that_left_the_config_can_be_forgotten(collected: Helr) -> None
     assert json.loads(collected.run("state", "export").stdout) == {}
 
 
+def test_import_leaves_out_a_source_that_is_not_in_the_config(collected: Helr) -> None:
+    whole = json.loads(collected.run("state", "export").stdout)
+    told = feed(collected, json.dumps(whole | {"gone": {"cursor": "x"}}))
+    assert told.returncode == 0
+    assert "gone: left out, as it is no source of helr.yaml" in told.stdout
+    assert json.loads(collected.run("state", "export").stdout) == whole
+
+
+def test_to_forget_the_cursor_is_to_begin_the_chain_anew(
+    collected: Helr, mock_slack: MockSlack
+) -> None:
+    """What docs/errors.md advises for a cursor that is refused."""
+    assert collected.run("state", "set", "slack-audit", "cursor", "").returncode == 0
+    assert "chain" not in collected.run("state", "show", "slack-audit").stdout
+    again = [collected.run("run", "--once") for _ in range(5)]
+    assert [result.returncode for result in again] == [0] * 5
+    assert [each for result in again for each in ids(result.stdout)] == mock_slack.ids()[400:]
+
+
+def test_a_watermark_that_is_set_holds_nothing_back(helr: Helr, mock_slack: MockSlack) -> None:
+    helr.slack(mock_slack.url, **{**CAREFUL, "dedupe": None})
+    assert ids(helr.run("run", "--once").stdout) == mock_slack.ids()
+    assert helr.run("state", "set", "slack-audit", "oldest_ts", "1521214343").returncode == 0
+    assert ids(helr.run("run", "--once").stdout) == mock_slack.ids()
+
+
 def test_set_keeps_to_the_spelling_of_the_watermark(helr: Helr) -> None:
-    helr.slack("http://127.0.0.1:9", **CAREFUL)
+    helr.slack("", **CAREFUL, url="http://127.0.0.1:9/another/api")
     put = ("state", "set", "slack-audit", "oldest_ts")
     assert helr.run(*put, "2018-03-16T15:32:23Z").returncode == 0, "nothing to compare with"
     result = helr.run(*put, "1521214343")

@@ -112,6 +112,16 @@ def test_a_file_by_redirection_and_dev_null(helr: Helr) -> None:
         assert helr.run("run", "--once").stdout == ""
 
 
+def test_no_line_is_glued_to_one_that_a_full_disk_cut(helr: Helr) -> None:
+    with MockSlack(events=30) as mock:
+        configure(helr, mock.url)
+        (helr.cwd / "out").write_bytes(b'{"endpoint":"/au')
+        assert shell(helr, "helr run --once >> out").returncode == 0
+        cut, *whole = (helr.cwd / "out").read_bytes().splitlines(keepends=True)
+        assert cut == b'{"endpoint":"/au\n'
+        assert Counter(ids(b"".join(whole))) == Counter(mock.ids())
+
+
 def test_a_full_disk_behind_it(helr: Helr) -> None:
     with MockSlack(events=30) as mock:
         configure(helr, mock.url)

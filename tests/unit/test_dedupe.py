@@ -26,6 +26,12 @@ def test_what_is_no_id(value: Any) -> None:
     assert keys([value, "a"]) == [None, "a"]
 
 
+@pytest.mark.parametrize("text", ["1700000000.1234567", "9007199254740993.0", "1e300", "1e400"])
+def test_a_number_that_a_float_does_not_hold_is_no_id(text: str) -> None:
+    """Another number may be read as the same float; an event lost is worse than one repeated."""
+    assert keys([float(text)]) == [None]
+
+
 def test_a_number_is_not_the_text_of_it() -> None:
     assert len(set(keys([1, "1", 1.5, "1.5", "\0n1"]))) == 5
 

@@ -104,6 +104,9 @@ class Api:
     def check_held(self) -> None:
         pass
 
+    def pause(self) -> tuple[float, str]:
+        return 0.0, ""
+
     def fetch(self, request: Request, decode: Decode[T], deadline: float | None = None) -> T:
         self.world.step()
         status, body = self.world.answer(dict(request.params))

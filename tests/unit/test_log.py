@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -96,7 +97,7 @@ def test_one_event_a_line_whatever_is_in_it(fmt: str) -> None:
 def test_levels(level: str, shown: str) -> None:
     out = lines("json", level)
     it = log.for_source("s")
-    it.trace("trace")
+    it.log(log.TRACE, "trace")
     it.debug("debug")
     it.info("info")
     it.warning("warn")
@@ -158,7 +159,7 @@ def test_no_planted_secret_passes_in_any_form(fmt: str, level: str) -> None:
     out = lines(fmt, level)
     it = log.for_source("s", "source", f"label {SECRET}")
     for form in forms(SECRET).values():
-        for say in (it.trace, it.debug, it.info, it.warning, it.error):
+        for say in (partial(it.log, log.TRACE), it.debug, it.info, it.warning, it.error):
             say("said %s", form, fields={"field": form, "list": [SECRET]})
         logging.getLogger("urllib3.connectionpool").debug('"GET /?t=%s"', form)
         logging.getLogger("other").error(form)

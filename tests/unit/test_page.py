@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from helr.config.model import Resilience, Source, Timeouts
 from helr.line import TIME_FIELDS, Lines
-from helr.page import Decoder, Page, check_utf8
+from helr.page import ApiError, CursorRefusedError, Decoder, Page, check_utf8
 from helr.transport.model import Request, Response
 
 RECEIVED = 1_700_000_000.0
@@ -31,6 +31,33 @@ def decoder() -> Decoder:
 def page(decode: Decoder, events: list[Any], *, bare: bool = False) -> Page:
     body = json.dumps(events if bare else {"entries": events}).encode()
     return decode(Response(Request(URL), URL, "/audit/v1/logs", 200, {}, body, RECEIVED))
+
+
+@pytest.mark.parametrize(
+    ("body", "cursor", "refused"),
+    [
+        ({"entries": [], "error": "invalid_cursor"}, True, CursorRefusedError),
+        ({"entries": [], "error": "internal_error"}, False, ApiError),
+        ({"entries": [], "message": "cursor_expired"}, True, CursorRefusedError),
+        ({"data": [], "errors": [{"message": "no"}], "next": None}, True, ApiError),
+        ({"entries": [], "message": "cursor_expired"}, False, None),
+        ({"entries": [], "error": None, "errors": [], "message": "fine"}, True, None),
+        ({"entries": [], "error": "late", "next": "more"}, True, None),
+        ({"entries": [{"id": 1}], "error": "some were left out"}, True, None),
+    ],
+)
+def test_an_empty_last_page_that_names_an_error_is_none(
+    body: dict[str, Any], cursor: bool, refused: type[Exception] | None
+) -> None:
+    decode = Decoder(SOURCE, "next", ())
+    request = Request(URL, cursor=cursor)
+    response = Response(request, URL, "/logs", 200, {}, json.dumps(body).encode(), RECEIVED)
+    if refused is None:
+        assert decode(response).size
+        return
+    with pytest.raises(refused) as caught:
+        decode(response)
+    assert type(caught.value) is refused
 
 
 def columns(of: Page) -> dict[str, list[Any]]:

@@ -54,6 +54,9 @@ class Api:
     def check_held(self) -> None:
         pass
 
+    def pause(self) -> tuple[float, str]:
+        return 0.0, ""
+
     def fetch(self, request: Request, decode: Callable[[Response], Any], **_: Any) -> Any:
         for _number in range(3):
             self.made += 1

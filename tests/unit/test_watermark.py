@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.log import for_source
-from helr.watermark import Edge, digest, packed, read, unpacked
+from helr.watermark import Edge, digests, packed, read, unpacked
 
 LOG = for_source("s")
 NOW = 1_800_000_000
@@ -70,14 +70,22 @@ def test_what_was_marked_at_the_edge_is_known_when_it_comes_again(
         edge.add(unpacked(packed(edge.reaches(floor, raws, times))))
         again = edge.repeats(raws, times)
         assert again == {index for index, (_, at) in enumerate(page) if at >= floor}
-        edge.forget(floor + 1, None)
-        kept = {(at, digest(r)) for r, (_, at) in zip(raws, page, strict=True) if at > floor}
+        edge.forget(floor + 1)
+        marked = zip(digests(raws), page, strict=True)
+        kept = {(at, mark) for mark, (_, at) in marked if at > floor}
         assert {(at, mark) for at, marks in edge.marks.items() for mark in marks} == kept
 
 
 def test_an_event_of_the_same_second_but_other_bytes_is_new() -> None:
-    edge = Edge({5: {digest(b"old")}})
+    edge = Edge({5: set(digests([b"old"]))})
     assert edge.repeats([b"old", b"new"], read(LOG, [5, 5], NOW)) == {0}
+
+
+def test_equal_events_are_as_many_as_come() -> None:
+    edge, same = Edge(), [b"failed login"] * 3
+    edge.add(unpacked(packed(edge.reaches(5, same[:2], read(LOG, [5, 5], NOW)))))
+    assert edge.repeats(same[:2], read(LOG, [5, 5], NOW)) == {0, 1}
+    assert edge.repeats(same, read(LOG, [5, 5, 5], NOW)) == {0, 1}, "the third is new"
 
 
 def test_an_api_may_compare_whole_seconds_only() -> None:
@@ -95,6 +103,6 @@ def test_whole_seconds_read_the_quick_way_say_the_same(values: list[int]) -> Non
 
 
 def test_marks_kept_one_by_one_are_read_with_those_kept_together() -> None:
-    one, two, three = (digest(raw) for raw in (b"1", b"2", b"3"))
+    one, two, three = digests([b"1", b"2", b"3"])
     rows = [("edge", one, 5.0), ("cursor", b"x", 0.0), ("edge", two + three, 5.0)]
     assert unpacked(rows) == {5.0: {one, two, three}}

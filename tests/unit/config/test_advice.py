@@ -96,8 +96,32 @@ def test_a_good_one_gives_none(warn: Warn) -> None:
             "max_pages: 25",
             "max_pages: 51",
             "pagination.max_pages: up to 51 calls a minute, and Slack allows 50 for the whole "
-            "organisation; set resilience.rate_limit.page_delay_secs to 2, or lower max_pages",
+            "organization; set resilience.rate_limit.page_delay_secs to 2, or lower max_pages",
         ),
+        (
+            "next_cursor",
+            "next_curser",
+            "pagination.cursor_path: Slack names the next page in response_metadata.next_cursor: "
+            "every page would seem to be the last, and the events after it are never asked for",
+        ),
+        (
+            "cursor_param: cursor",
+            "cursor_param: curser",
+            "pagination.cursor_param: Slack takes the cursor as cursor, and gives its first page "
+            "again",
+        ),
+        (
+            "param_name: oldest",
+            "param_name: oldst",
+            "incremental_from.param_name: Slack begins at oldest; it would give everything again "
+            "in each chain",
+        ),
+        (
+            "event_timestamp_path: date_create",
+            "event_timestamp_path: date",
+            "incremental_from.event_timestamp_path: Slack's events have their time in date_create",
+        ),
+        ("id_path: id", "id_path: idd", "dedupe.id_path: Slack's events have their id in id"),
         (
             "    dedupe: {id_path: id, capacity: 500000}\n",
             "",

@@ -262,6 +262,26 @@ def test_a_file_cut_short_is_not_repaired_and_no_line_is_glued_to_its_end(
     assert "short" in caplog.text
 
 
+def test_what_somebody_wrote_into_an_unfinished_step_costs_no_event(
+    files: Files, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, _ = files.start()
+
+    def full(fd: int, data: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OutputGoneError):
+            output.deliver(batch(0))
+    files.end()
+    files.out.write_bytes(b"theirs\n")
+    output, store = files.start()
+    collect(output, store)
+    assert files.lines() == [b"theirs\n", *(line for page in PAGE for line in page)]
+    assert "somebody wrote into its last step" in caplog.text
+
+
 def test_a_file_of_somebody_elses_is_appended_to(files: Files) -> None:
     files.out.write_bytes(b"theirs\n")
     output, store = files.start()

@@ -120,6 +120,7 @@ def test_the_bucket_lets_no_more_through_than_burst_and_rate(
 def test_the_burst_defaults_to_the_rate_rounded_up() -> None:
     bucket = Bucket(RateLimit(max_requests_per_second=2.5), VirtualClock())
     assert [bucket.take() for _ in range(4)] == [0, 0, 0, 0.4]
+    assert bucket.wait() == bucket.wait() == 0.8, "to ask takes none"
 
 
 def test_without_a_cap_there_is_no_wait() -> None:

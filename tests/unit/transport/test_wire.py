@@ -181,8 +181,13 @@ def test_a_reset_in_the_middle(head: bytes) -> None:
         (b"HTTP/1.1 abc\r\n\r\n", "does not speak HTTP"),
         (b"HTTP/1.1 200 OK\r\nA: " + b"a" * 70_000 + b"\r\n\r\n", "does not speak HTTP"),
         (b"", "closed the connection"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
+            "not valid",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{}", "not valid HTTP"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_answers_that_are_no_answers_are_worth_another_try(data: bytes, text: str) -> None:
     def serve(server: Server, connection: socket.socket) -> None:
@@ -237,7 +242,6 @@ def test_a_connection_is_used_again(data: bytes) -> None:
         for _ in range(3):
             get(transport, server.url)
         assert server.connections == 1
-        transport.close()
 
 
 def test_one_that_the_server_closed_is_replaced_without_a_failure() -> None:
