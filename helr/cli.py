@@ -1,10 +1,4 @@
-"""The command line: what was asked for, and the exit status of what came of it.
-
-Exit status: 0 every poll succeeded, or stopped by a signal; 1 a source failed or is held back;
-2 command line, config, secret, state or output cannot be used; 3 another helr holds the source or
-the output file; 4 the output's reader went away, or it can no longer be written; 128+n a second
-signal.
-"""
+"""The command line: what was asked for, and the exit status (EXIT_STATUS) of what came of it."""
 
 from __future__ import annotations
 
@@ -24,6 +18,7 @@ EXIT_STATUS = """exit status:
   2  command line, config, secret, state or output cannot be used; nothing was polled
   3  another helr holds the source or the output file
   4  the output's reader went away, or the output can no longer be written
+  128+n  a second signal n
 """
 
 

@@ -43,7 +43,7 @@ sources:
     auth:
       type: bearer
       token_env: SLACK_AUDIT_TOKEN
-      # token_file: /run/secrets/slack-token # wins over token_env, is read at each poll
+      # token_file: /run/secrets/slack-token # wins over token_env, is read at each request
     schedule:
       interval_secs: 300
       jitter_secs: 30
@@ -72,12 +72,15 @@ sources:
       id_path: id
       capacity: 100000
     on_cursor_error: reset # a cursor that has expired: begin again at the watermark
+    max_line_bytes: ${{HELR_MAX_LINE_BYTES:-1000000}} # below the limit of the shipper
     transform:
       timestamp_field: date_create
       id_field: id
 
     resilience:
       timeout_secs: 30
+      timeouts:
+        poll_tick_secs: ${{HELR_POLL_TICK_SECS:-}} # a shipper that ends slow runs sets it
       retries:
         max_attempts: 5
         initial_backoff_secs: 2

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mock_server import MockSlack
-from tests.command.test_ground import ids
+from tests.command.test_ground import INCREMENTAL, PAGING, ids
 from tests.conftest import Helr
 
 
@@ -62,6 +62,44 @@ def test_a_source_or_config_named_like_a_command(helr: Helr) -> None:
             result = helr.run("-c", "run", *args)
             assert result.returncode == 0, result.stderr
             assert len(ids(result.stdout)) == 3
+
+
+def test_v_never_logs_less_nor_q_more(helr: Helr, mock_slack: MockSlack) -> None:
+    helr.slack(mock_slack.url, incremental_from=INCREMENTAL)
+    (helr.cwd / "helr.yaml").rename(helr.cwd / "c.yaml")
+
+    def said(level: str, *flags: str) -> int:
+        helr.run("-cc.yaml", "state", "reset", "slack-audit")
+        result = helr.run("-cc.yaml", *flags, "run", "--once", env={"HELR_LOG_LEVEL": level})
+        assert result.returncode == 0
+        return len(result.stderr.splitlines())
+
+    assert said("trace", "-v") == said("trace") > said("info", "-v") > said("info") > 0
+    assert said("error", "-q") == said("info", "-q") == 0
+
+
+def test_a_run_warns_once_of_a_new_config_that_passes_over_events(
+    helr: Helr, mock_slack: MockSlack
+) -> None:
+    helr.slack(mock_slack.url, pagination=None)
+    first, second = (helr.run("run", "--once").stderr for _ in range(2))
+    assert "sources.slack-audit.pagination: one page a poll: Slack has more" in first
+    assert "WARN" not in second
+    helr.slack(mock_slack.url, pagination=PAGING | {"cursor_path": "response_metadata.next"})
+    assert "the events after it are never asked for" in helr.run("run", "--once").stderr
+    told = helr.run("test", "--source", "slack-audit").stderr
+    assert "next page:   no, though this one is full" in told
+
+
+def test_a_poll_does_not_wait_for_its_own_pace_past_its_time(helr: Helr) -> None:
+    pace = {"max_requests_per_second": 0.001, "burst_size": 1}
+    limits = {"rate_limit": pace, "timeouts": {"poll_tick_secs": 5}}
+    with MockSlack(events=300) as mock:
+        helr.slack(mock.url, resilience=limits)
+        result = helr.run("run", "--once", timeout=20)
+        assert result.returncode == 0
+        assert "more in the next poll" in result.stderr
+        assert len(ids(result.stdout)) == 200
 
 
 def test_what_a_command_prints_and_cannot_be_written_is_told(helr: Helr) -> None:
