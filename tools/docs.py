@@ -1,28 +1,26 @@
-"""Write every generated text anew (`make docs`), or with --check fail when one is stale.
-
-Each generator is a program of its own that takes --check too.
-"""
+"""Write every generated page anew (`make docs`), or with --check fail when one is stale."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
-TOOLS = Path(__file__).resolve().parent
+from tools import config_reference, errors_doc, help_texts
 
-
-GENERATORS = [
-    [str(TOOLS / "help_texts.py")],
-    [str(TOOLS / "errors_doc.py")],
-    ["-m", "helr.config.reference"],
-    ["-m", "mock_server.reference"],
-]
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(args: list[str]) -> int:
-    results = [subprocess.run([sys.executable, *g, *args], check=False) for g in GENERATORS]
-    return max((result.returncode for result in results), default=0)
+    """The exit status."""
+    fresh = config_reference.pages() | errors_doc.pages() | help_texts.pages()
+    stale = [path for path, text in fresh.items() if path.read_text(encoding="utf-8") != text]
+    if args == ["--check"]:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is stale; run: make docs", file=sys.stderr)
+        return int(bool(stale))
+    for path in stale:
+        path.write_text(fresh[path], encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

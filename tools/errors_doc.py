@@ -1,9 +1,8 @@
-"""Write docs/errors.md from docs/errors.yaml, or with --check fail when it is stale."""
+"""docs/errors.md, from docs/errors.yaml."""
 
 from __future__ import annotations
 
 import re
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,11 @@ others.
 {status}
 ```
 """
+
+
+def pages() -> dict[Path, str]:
+    """What the page must be."""
+    return {PAGE: page(yaml.safe_load(TABLE.read_text(encoding="utf-8")))}
 
 
 def page(table: dict[str, Any]) -> str:
@@ -83,19 +87,3 @@ def _example(line: str, entry: dict[str, Any], names: list[str]) -> str:
     return textwrap.fill(
         text, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
-
-
-def main(arguments: list[str]) -> int:
-    """The exit status."""
-    fresh = page(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
-    if arguments == ["--check"]:
-        stale = not PAGE.exists() or PAGE.read_text(encoding="utf-8") != fresh
-        if stale:
-            print("docs/errors.md is stale; run: make docs", file=sys.stderr)
-        return int(stale)
-    PAGE.write_text(fresh, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

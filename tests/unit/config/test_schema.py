@@ -13,7 +13,6 @@ import yaml
 
 import helr
 from helr.commands import init
-from helr.config import reference
 from helr.config import schema as schemas
 from helr.config.document import parse
 from helr.config.model import GlobalConfig
@@ -125,12 +124,8 @@ def test_reserved_names_are_the_states_own() -> None:
         assert set(place["properties"]["state_key"]["not"]["enum"]) == RESERVED
 
 
-def test_the_reference_is_fresh() -> None:
-    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(SCHEMA), "run: make docs"
-
-
 def test_every_docs_pointer_leads_somewhere() -> None:
-    page = reference.page(SCHEMA)
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
     anchors = set(re.findall(r'<a id="([^"]+)"', page))
     gallery = Path(__file__).with_name("gallery.txt").read_text(encoding="utf-8")
     used = set(re.findall(r"docs/configuration\.md#([\w.]+)\)", gallery))

@@ -1,12 +1,8 @@
-"""Writes docs/configuration.md from the schema; with --check fails when it is stale.
-
-Run as `python -m helr.config.reference` in a checkout; `make docs` does.
-"""
+"""docs/configuration.md, from the schema."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +11,7 @@ from helr.config import schema as schemas
 from helr.config.problems import KeyPath
 from helr.config.schema import Schema
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 
 _HEAD = """\
 <!-- written by `make docs` from schema/helr.schema.json; do not edit -->
@@ -60,6 +56,11 @@ _TYPES = {
     "object": "mapping",
     "array": "list",
 }
+
+
+def pages() -> dict[Path, str]:
+    """What the page must be."""
+    return {PAGE: page(schemas.parse(schemas.content()))}
 
 
 def page(schema: Schema) -> str:
@@ -181,18 +182,3 @@ def _foreign(schema: Schema, root: Schema, path: KeyPath) -> Iterator[tuple[KeyP
 
 def _helr_row(path: KeyPath, what: str) -> str:
     return _cells(_code(".".join(map(str, path))), what)
-
-
-def main(args: list[str]) -> int:
-    fresh = page(schemas.parse(schemas.content()))
-    if args == ["--check"]:
-        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != fresh:
-            sys.stderr.write("docs/configuration.md is stale; run: make docs\n")
-            return 1
-        return 0
-    PAGE.write_text(fresh, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
