@@ -1,4 +1,4 @@
-"""Who and what appears in the events: an organisation invented from a seed.
+"""Who and what appears in the events: an organization invented from a seed.
 
 Everything here is already JSON text, so that an event is put together without encoding it.
 Strings keep what real ones hold: emoji raw and escaped, quotes, backslashes, other scripts.
@@ -150,7 +150,7 @@ def _bodies(
 
 
 def make_cast(seed: int) -> Cast:
-    """The organisation of that seed; the same seed always gives the same one."""
+    """The organization of that seed; the same seed always gives the same one."""
     rng = random.Random(f"helr mock {seed}")
     users = _users(rng, 200)
     teams: list[dict[str, object]] = [

@@ -79,7 +79,7 @@ _ACTIONS = {
     "role": "role_assigned role_removed role_modified",
 }
 
-# What happens all day in a real organisation: these are drawn far more often.
+# What happens all day in a real organization: these are drawn far more often.
 _COMMON = """
     user_login user_logout file_downloaded file_uploaded file_shared user_channel_join
     user_channel_leave public_channel_created app_installed user_session_invalidated

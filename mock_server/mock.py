@@ -26,7 +26,7 @@ _KEPT_REQUESTS = 100_000
 
 
 class Mock:
-    """One organisation's audit log. Every public method may be called from any thread."""
+    """One organization's audit log. Every public method may be called from any thread."""
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ MAX_ACTIONS = 30
 ERRORS: dict[str, tuple[int, str]] = {
     "missing_authentication": (401, "no token was sent"),
     "invalid_authentication": (401, "the token is not valid"),
-    "feature_not_enabled": (403, "the organisation has no Audit Logs API (not Enterprise)"),
+    "feature_not_enabled": (403, "the organization has no Audit Logs API (not Enterprise)"),
     "invalid_workspace": (403, "the token belongs to a workspace outside an Enterprise org"),
     "team_not_authorized": (403, "the app is installed on a workspace, not on the org"),
     "user_not_authorized": (403, "the installing user is not an owner of the org"),

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import logging
 import os
-import stat
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from helr.clock import Clock
 from helr.collector import Collector
 from helr.config.model import Config, Source
-from helr.errors import OutputGoneError, StateError, UnusableError
-from helr.output import Output
+from helr.errors import StateError, UnusableError
+from helr.output.opening import check_stdout, open_output
 from helr.state import Store, open_store
 from helr.state.lock import hold_source
 from helr.stopping import Stopping
@@ -27,8 +21,6 @@ if TYPE_CHECKING:
     from helr.output.rotate import Rotation
     from helr.recording.record import Recorder
     from helr.recording.replay import Replay
-
-log = logging.getLogger("helr")
 
 _locks: list[int] = []  # held until the process ends
 
@@ -51,7 +43,9 @@ def run(
     neither state nor lock is touched. Raises UnusableError, LockedError, OutputGoneError.
     """
     if output_path is None:
-        _check_stdout()
+        check_stdout()
+    else:
+        _check_output(output_path, config)
     clock = Clock() if live is None else live.clock
     sources = [config.sources[name] for name in dict.fromkeys(names or config.sources)]
     tape = _tape(sources, record_dir, replay_dir, once=once, every=not names)
@@ -65,7 +59,7 @@ def run(
 
             complete_others(store, output_path, clock)
         settle_secs = 0 if replay_dir is not None else config.globals.settle_secs
-        output = _open_output(
+        output = open_output(
             output_path, rotation, settle_secs, store, clock, lambda error: collector.gone(error)
         )
         tape.begin(store)
@@ -85,6 +79,13 @@ def run(
     status |= tape.finish()
     store.close()
     return status
+
+
+def _check_output(path: str, config: Config) -> None:
+    """Raise UnusableError when the output would be written into a file of helr's own."""
+    for own in (config.path, config.globals.state.path):
+        if os.path.exists(path) and os.path.exists(own) and os.path.samefile(path, own):
+            raise UnusableError(f"output {path}: that is helr's own file; name another one")
 
 
 class _Live:
@@ -121,61 +122,3 @@ def _tape(
 
         return Replay(replay_dir, sources, every=every)
     return _Live()
-
-
-def _open_output(
-    path: str | None,
-    rotation: Rotation | None,
-    settle_secs: float,
-    store: Store,
-    clock: Clock,
-    gone: Callable[[OutputGoneError], None],
-) -> Output:
-    if path is not None and _regular(path):
-        from helr.output.file import FileOutput
-
-        return FileOutput(path, store, clock, rotation)
-    if rotation is not None:
-        found = f": {path} is none" if path else ""
-        raise UnusableError(f"--output-rotate needs -o FILE, and a regular file{found}")
-    from helr.output.stream import Stream, StreamOutput
-
-    fd = sys.stdout.fileno() if path is None else _open_device(path)
-    stream = Stream(fd, clock, path or "standard output")
-    return StreamOutput(stream, store, clock, settle_secs, gone)
-
-
-def _regular(path: str) -> bool:
-    """Whether the path is a regular file, or will be one."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return True
-
-
-def _open_device(path: str) -> int:
-    """A FIFO or a device, opened without hanging on a FIFO that nobody reads yet."""
-    waiting = False
-    while True:
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):
-                if not waiting:
-                    log.info("output %s: nobody reads the FIFO yet; waiting for a reader", path)
-                waiting = True
-                time.sleep(0.1)  # not the clock's: there is nothing to stop yet
-                continue
-            raise UnusableError(f"output {path}: {error.strerror}: name a file or a FIFO") from None
-        os.set_blocking(fd, True)
-        return fd
-
-
-def _check_stdout() -> None:
-    """Raise UnusableError when standard output is closed, or open for reading only."""
-    flags = fcntl.fcntl(1, fcntl.F_GETFL) if sys.stdout is not None else os.O_RDONLY
-    if flags & os.O_ACCMODE == os.O_RDONLY:
-        raise UnusableError(
-            "standard output is closed or cannot be written: "
-            "connect it to the shipper, or write to a file with -o FILE"
-        )

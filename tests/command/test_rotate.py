@@ -327,6 +327,8 @@ def test_through_the_command(helr: Helr) -> None:
         (["-o", "f", "--output-keep", "3"], "--output-keep needs --output-rotate"),
         (["-o", "f", "--output-rotate", "daily", "--output-keep", "0"], "keep 1"),
         (["-o", "f", "--output-rotate", "hourly"], "give daily, or size:N"),
+        (["-o", "helr.yaml"], "output helr.yaml: that is helr's own file"),
+        (["-o", "./helr-state.db"], "output ./helr-state.db: that is helr's own file"),
         (["-o", "f", "--output-rotate", "size:0"], "give daily, or size:N"),
         (["-o", "f", "--output-rotate", f"size:{'9' * 400}"], "give daily, or size:N"),
         (["-o", "f", "--output-rotate", "size:-1"], "give daily, or size:N"),
@@ -336,6 +338,7 @@ def test_through_the_command(helr: Helr) -> None:
 )
 def test_flags_that_make_no_sense_end_with_2(helr: Helr, args: list[str], said: str) -> None:
     os.mkfifo(helr.cwd / "fifo")
+    (helr.cwd / "helr-state.db").touch()
     with MockSlack(events=1) as mock:
         helr.slack(mock.url)
         done = helr.run("run", "--once", *args)
