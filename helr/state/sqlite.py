@@ -47,10 +47,9 @@ _FROM_1 = """CREATE TABLE IF NOT EXISTS helr_ids (seq, source_id, count, ids);
 INSERT INTO helr_delivered SELECT seq, source_id, seq, count, ids FROM helr_ids;
 DROP TABLE helr_ids;"""
 
-_SET = """INSERT INTO helr_state VALUES (?1, ?2, ?3, ?4) ON CONFLICT (source_id, key)
+_SET = """INSERT INTO helr_state VALUES (?, ?, ?, ?) ON CONFLICT (source_id, key)
 DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"""
-_FORGET = """DELETE FROM helr_marks WHERE source_id = ?1 AND kind = ?2
-AND (?3 IS NULL OR at < ?3)"""
+_FORGET = "DELETE FROM helr_marks WHERE source_id = ? AND kind = ? AND at < ifnull(?, 9e999)"
 _DELETE_ALL = (
     "DELETE FROM helr_state WHERE source_id = ?",
     "DELETE FROM helr_delivered WHERE source_id = ?",
