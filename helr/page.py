@@ -339,10 +339,18 @@ def cursor_text(value: Any) -> str | None:
 
 def error_code(body: bytes) -> str | None:
     """The short code or message with which an error body names its error, if it does."""
+    return _code_in(_parsed(body))
+
+
+def _parsed(body: bytes) -> Any:
+    """What the body holds; None for what cannot be read."""
     try:
-        found = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
+
+
+def _code_in(found: Any) -> str | None:
     for _ in range(4):
         if isinstance(found, dict):
             names = ("error", "errors", "code", "errorCode", "message", "error_description")
@@ -356,14 +364,10 @@ def error_code(body: bytes) -> str | None:
 
 def _is_an_error(response: Response) -> bool:
     """Whether what looks like an empty last page names an error, or refuses the cursor."""
-    head = bytes(response.body[:65536])
-    try:
-        found = msgspec.json.decode(head)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return False
+    found = _parsed(bytes(response.body[:65536]))
     if not isinstance(found, dict):
         return False
-    code = error_code(head)
+    code = _code_in(found)
     refused = response.request.cursor and code and _names_cursor(response.status, b"", code)
     return bool(found.get("error") or found.get("errors") or refused)
 

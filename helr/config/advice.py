@@ -144,13 +144,11 @@ def _otherwise(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
     name, start = vendor["name"], vendor["start_param"]
     param = source.pagination.options.get("cursor_param", vendor["cursor_param"])
     if param != vendor["cursor_param"]:
-        text = (
-            f"{name} takes the cursor as {vendor['cursor_param']}, and gives its first page again"
-        )
-        yield ("pagination", "cursor_param"), text
+        text = f"{name} takes the cursor as {vendor['cursor_param']}; it would give its first page "
+        yield ("pagination", "cursor_param"), text + "again and again"
     known, unique = source.incremental_from, source.dedupe
     if known and known.param_name != start:
-        text = f"{name} begins at {start}; it would give everything again in each chain"
+        text = f"{name} takes the start as {start}; it would give everything again in each chain"
         yield ("incremental_from", "param_name"), text
     if known and known.event_timestamp_path != vendor["time_path"]:
         text = f"{name}'s events have their time in {vendor['time_path']}"

@@ -76,7 +76,8 @@ class FileOutput:
             log.warning("output file %s %s; going on from its end%s", self.path, what, again)
             self._append(self._fitting(step.lines))
         elif step.lines:
-            there = os.pread(self._fd, found.st_size - step.length, step.length)
+            written = min(found.st_size - step.length, len(step.lines))
+            there = os.pread(self._fd, written, step.length)
             if step.lines.startswith(there):
                 self._append(step.lines[len(there) :])
             else:

@@ -47,7 +47,7 @@ class Stream:
         self._pipe = sys.platform == "linux" and stat.S_ISFIFO(os.fstat(fd).st_mode)
         self._room = fcntl.fcntl(fd, _F_GETPIPE_SZ) if self._pipe else _BLOCK
         self.block_size = min(self._room, _BLOCK)
-        self._torn = _ends_in_a_line(fd)
+        self._torn = _ends_within_a_line(fd)
 
     def alive(self) -> None:
         """Raise OutputGoneError when nobody can read what was or will be written."""
@@ -132,7 +132,7 @@ class Stream:
         )
 
 
-def _ends_in_a_line(fd: int) -> bool:
+def _ends_within_a_line(fd: int) -> bool:
     """Whether a regular file (`>>`) ends in the middle of a line: a disk was full before."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         return False

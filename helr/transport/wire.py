@@ -161,7 +161,8 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return super().request_url(request, proxies) if proxies or path[:2] == "//" else path
 
     def build_response(self, req: Any, resp: Any) -> Any:
-        """Only what `Reply` asks for: a whole Response has a jar for cookies, and more."""
+        """Only what `Reply`, and the package responses in tests, ask for: a whole Response has a
+        jar for cookies, and more."""
         return SimpleNamespace(
             status_code=resp.status, headers=resp.headers, raw=resp, url=req.url, request=req
         )

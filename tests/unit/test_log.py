@@ -107,6 +107,13 @@ def test_levels(level: str, shown: str) -> None:
     assert all(line["msg"] == line["level"] for line in found)
 
 
+def test_headers_that_urllib3_cannot_read_are_never_shown() -> None:
+    for level in log.LEVELS:
+        out = lines("pretty", level)
+        logging.getLogger("urllib3.connection").warning("Failed to parse: Set-Cookie: planted")
+        assert not out.getvalue()
+
+
 def test_libraries_speak_at_trace_only() -> None:
     for level, count in (("trace", 1), ("debug", 0)):
         out = lines("json", level)

@@ -107,14 +107,14 @@ def test_a_good_one_gives_none(warn: Warn) -> None:
         (
             "cursor_param: cursor",
             "cursor_param: curser",
-            "pagination.cursor_param: Slack takes the cursor as cursor, and gives its first page "
-            "again",
+            "pagination.cursor_param: Slack takes the cursor as cursor; it would give its first "
+            "page again and again",
         ),
         (
             "param_name: oldest",
             "param_name: oldst",
-            "incremental_from.param_name: Slack begins at oldest; it would give everything again "
-            "in each chain",
+            "incremental_from.param_name: Slack takes the start as oldest; it would give "
+            "everything again in each chain",
         ),
         (
             "event_timestamp_path: date_create",

@@ -203,8 +203,9 @@ def test_a_state_that_cannot_be_written_leaves_the_file_alone(
     assert files.lines() == PAGE[0] + PAGE[1]
 
 
+@pytest.mark.parametrize("theirs", [b"", b"theirs\n"])
 def test_a_lost_note_that_a_step_is_whole_changes_nothing(
-    files: Files, monkeypatch: pytest.MonkeyPatch
+    files: Files, monkeypatch: pytest.MonkeyPatch, theirs: bytes
 ) -> None:
     output, store = files.start()
 
@@ -215,9 +216,12 @@ def test_a_lost_note_that_a_step_is_whole_changes_nothing(
     output.deliver(batch(0))
     output.deliver(batch(1))
     files.end()
+    with files.out.open("ab") as file:  # somebody else, before the next start
+        file.write(theirs)
     output, store = files.start()
     collect(output, store)
-    assert files.lines() == [line for page in PAGE for line in page]
+    ours = [line for line in files.lines() if line != theirs]
+    assert ours == [line for page in PAGE for line in page]
 
 
 def test_a_file_moved_away_while_running_is_left_alone_and_a_new_one_begun(
