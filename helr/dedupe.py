@@ -1,4 +1,4 @@
-"""Drops events whose id was delivered before: first in, first out, at most `capacity` ids.
+"""Drops events whose id was delivered before, of which at most `capacity` are remembered.
 
 An event without an id (absent, null, empty, not a string or a finite number, or a number that a
 float does not hold exactly) is always delivered.
@@ -7,11 +7,14 @@ Ids are compared exactly; very long or unprintable ones by their BLAKE2 digest.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, cast
 
+_JOINED = 96  # ids of small pages that are kept together
 _LONGEST = 64  # characters; a longer id is kept as a digest, so that state stays bounded
 
 
@@ -51,12 +54,18 @@ def _rounded(value: float, text: str) -> bool:
 
 
 class Seen:
-    """The ids delivered, oldest first."""
+    """The ids delivered: those of the oldest events are forgotten first.
+
+    The ids of a page go by the greatest event time on it, so that the newest events, which the
+    next chain may bring again, are remembered longest, whichever order the API has. Without
+    times it is first in, first out.
+    """
 
     def __init__(self, capacity: int, ids: Iterable[str] = ()) -> None:
         self.capacity = capacity
         self._all_new: tuple[object, set[str]] = None, set()  # keys that need no second look
-        self._order: deque[str] = deque()
+        self._pages: list[tuple[float, int, deque[str]]] = []  # sorted: time, arrival, ids
+        self._arrivals = 0
         self._ids: set[str] = set()
         self.add(ids)
 
@@ -65,8 +74,8 @@ class Seen:
 
     @property
     def ids(self) -> Iterable[str]:
-        """Oldest first."""
-        return self._order
+        """Those to be forgotten first come first."""
+        return chain.from_iterable(ids for *_, ids in self._pages)
 
     def fresh(self, keys: Sequence[str | None]) -> list[int] | None:
         """Indexes of the events to deliver: not seen before, nor earlier in the same page.
@@ -88,19 +97,42 @@ class Seen:
                 keep.append(index)
         return keep if len(keep) < len(keys) else None
 
-    def add(self, keys: Iterable[str | None]) -> None:
-        """Remember delivered ids, forgetting the oldest beyond the capacity."""
+    def add(self, keys: Iterable[str | None], at: float | None = None) -> None:
+        """Remember delivered ids, forgetting the oldest beyond the capacity.
+
+        `at`: the greatest event time of their page (Unix seconds), None when it has none.
+        """
         known_new, here = self._all_new
         self._all_new = None, set()
         if keys is known_new:
-            self._order.extend(cast("list[str]", keys))
+            new = deque(cast("list[str]", keys))
             self._ids |= here
         else:
-            new = self._new(keys)
-            self._order.extend(new)
+            new = deque(self._new(keys))
             self._ids.update(new)
-        forget = self._order.popleft
-        self._ids.difference_update([forget() for _ in range(len(self._order) - self.capacity)])
+        if new:
+            self._forget(self._place(new, at))
+
+    def _place(self, new: deque[str], at: float | None) -> deque[str]:
+        """Put ids among the others by their time; small pages one after the other are joined."""
+        newest = self._pages[-1] if self._pages else (0.0, 0, deque[str]())
+        at = newest[0] if at is None else at
+        if at >= newest[0] and 0 < len(newest[2]) <= _JOINED - len(new):
+            newest[2].extend(new)
+            self._pages[-1] = (at, newest[1], newest[2])
+            return newest[2]
+        self._arrivals += 1
+        insort(self._pages, (at, self._arrivals, new))
+        return new
+
+    def _forget(self, last: deque[str]) -> None:
+        """Make room; `last`, just delivered, goes after all others: a crash may bring it again."""
+        while (over := len(self._ids) - self.capacity) > 0:
+            index = int(self._pages[0][2] is last and len(self._pages) > 1)
+            ids = self._pages[index][2]
+            self._ids.difference_update([ids.popleft() for _ in range(min(over, len(ids)))])
+            if not ids:
+                del self._pages[index]
 
     def _new(self, keys: Iterable[str | None]) -> Iterable[str]:
         new = {key: None for key in keys if key is not None}

@@ -70,6 +70,7 @@ class Progress:
             values.get(self._incremental.state_key) if self._incremental else None,
             values.get(paginator.state_key) if paginator.cursor_path else None,
             self._chain(values.get("chain")),
+            instant(values.get("lookback_from")),
         )
         resets = values.get("resets", "")
         self.resets = int(resets) if resets.isascii() and resets.isdigit() else 0
@@ -153,6 +154,8 @@ class Progress:
         )
         chain.events += len(page.raws)
         times = fresh.times
+        if not self.position.chain:
+            chain.began, chain.first = page.received, times.greatest if times else None
         if times and times.after(chain.greatest):
             chain.greatest, chain.spelled = times.greatest, times.spelled
         if times and times.reached is not None:
@@ -162,14 +165,29 @@ class Progress:
         if self.loops(page):
             position = self.position  # the cursor is refused: what stands, stands
         elif page.cursor is not None:
-            position = Position(mark, page.cursor, chain)
+            position = Position(mark, page.cursor, chain, self.position.since)
         else:
-            position = Position(_later(mark, chain), None, None)
+            position = self._finished(chain)
         move = Move(position, self._checkpoint(position), fresh.keys)
         if times:
+            move.checkpoint.at = times.latest if times.greatest is None else times.greatest
             self._mark_edge(move, page, times)
         self._name_api(move.checkpoint, fresh)
         return move
+
+    def _finished(self, chain: Chain) -> Position:
+        """Where the next chain begins. What came late while this one was read may be older than
+        all that it read last: with lookback_secs, the next one looks back from what this one's
+        API can have shown when it began, if reading it all again repeats nothing."""
+        mark = _later(self.position.watermark, chain)
+        at, incremental = instant(mark), self._incremental
+        if at is None or incremental is None or not incremental.lookback_secs:
+            return Position(mark)
+        since = chain.began
+        if self.source.dedupe and chain.events <= self.source.dedupe.capacity:
+            known = (instant(self.position.watermark), chain.first)
+            since = max((each for each in known if each is not None), default=chain.began)
+        return Position(mark, since=since if since is not None and since < at else None)
 
     def _checkpoint(self, position: Position) -> Checkpoint:
         before, changes = self.position, dict[str, str | None]()
@@ -185,6 +203,8 @@ class Progress:
             changes["chain"] = _as_text(position.chain)
         if self._incremental and position.watermark != before.watermark:
             changes[self._incremental.state_key] = position.watermark
+        if position.since != before.since:
+            changes["lookback_from"] = None if position.since is None else f"{position.since:.6f}"
         if self.resets and position.cursor is None:
             changes["resets"] = None
         return checkpoint
@@ -210,7 +230,7 @@ class Progress:
 
     def reset(self) -> Move:
         """The cursor was refused: cursor and chain go, the watermark stays."""
-        move = Move(Position(self.position.watermark), Checkpoint())
+        move = Move(Position(self.position.watermark, since=self.position.since), Checkpoint())
         move.checkpoint = self._checkpoint(move.position)
         move.checkpoint.values["resets"] = str(self.resets + 1)
         if self.resets + 1 >= _STUCK:
@@ -225,7 +245,7 @@ class Progress:
         """The move was delivered: it is where the source stands now."""
         self.position = move.position
         if move.keys:
-            self.seen.add(move.keys)
+            self.seen.add(move.keys, move.checkpoint.at)
         for kind, below in move.checkpoint.forget:
             if kind == "cursor":
                 self.cursors.clear()

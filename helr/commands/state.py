@@ -83,7 +83,7 @@ class StateCommand:
         change = Checkpoint(values={key: value or None})
         store = self._changing(name)
         if key == mark:
-            change.values |= dict.fromkeys(("cursor", "chain", "resets"))
+            change.values |= dict.fromkeys(("cursor", "chain", "lookback_from", "resets"))
             change.forget += [("cursor", None), ("edge", None)]
             if "cursor" in store.load(name).values:
                 print(f"{name}: the chain under way is given up; the next poll begins a new one")

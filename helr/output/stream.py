@@ -199,8 +199,8 @@ class StreamOutput:
             covered = count
             if len(ids) < len(keys):  # a line without an id is covered by the checkpoint alone
                 covered = sum(1 for key, line in zip(keys, block, strict=True) if key and line)
-            capacity = batch.checkpoint.capacity
-            self._put(batch.source, Checkpoint(covered, ids=ids, capacity=capacity))
+            capacity, at = batch.checkpoint.capacity, batch.checkpoint.at
+            self._put(batch.source, Checkpoint(covered, ids=ids, capacity=capacity, at=at))
 
     def _write(self, source: str, block: bytes, count: int) -> None:
         self._uncovered[source] = self._uncovered.get(source, 0) + count

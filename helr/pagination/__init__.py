@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from helr.config.model import Pagination, Source
-from helr.times import earlier
+from helr.times import earlier, instant
 from helr.transport.model import Request
 
 
@@ -23,6 +23,7 @@ class Chain(msgspec.Struct):
 
     `greatest`, `spelled`: the greatest event time so far (not in the future): instant and text.
     `events`: how many the chain's pages held so far. `reached`: the time of the last of them.
+    `began`, `first`: when its first page was received, and the greatest event time on that page.
     """
 
     start: str | None = None
@@ -30,14 +31,29 @@ class Chain(msgspec.Struct):
     spelled: str | None = None
     events: int = 0
     reached: float | None = None
+    began: float | None = None
+    first: float | None = None
 
 
 class Position(msgspec.Struct):
-    """Where a source stands: the watermark, and the cursor and chain of an unfinished chain."""
+    """Where a source stands: the watermark, and the cursor and chain of an unfinished chain.
+
+    `since`: an instant before the watermark from which the next chain's lookback counts; None
+    when that is the watermark itself.
+    """
 
     watermark: str | None = None
     cursor: str | None = None
     chain: Chain | None = None
+    since: float | None = None
+
+    def start(self, lookback_secs: float) -> str | None:
+        """The watermark, set back by the lookback, in its own spelling."""
+        at = instant(self.watermark)
+        if self.watermark is None or not lookback_secs or at is None:
+            return self.watermark
+        behind = max(at - self.since, 0) if self.since is not None else 0
+        return earlier(self.watermark, lookback_secs + behind)
 
 
 class Paginator(Protocol):
@@ -68,7 +84,8 @@ def next_request(source: Source, paginator: Paginator, position: Position) -> Re
     if position.cursor is None:
         params |= source.first_request_query_params
         if incremental and position.watermark:
-            params[incremental.param_name] = earlier(position.watermark, incremental.lookback_secs)
+            start = position.start(incremental.lookback_secs)
+            params[incremental.param_name] = start or position.watermark
         return Request(url, tuple(params.items()))
     if incremental:
         params.pop(incremental.param_name, None)

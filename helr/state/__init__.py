@@ -2,8 +2,9 @@
 
 A backend promises: `commit` is one transaction, all of it or nothing, and a later `load` shows
 the last commit; a failed commit changes nothing and says why (StateError). Keys of `values`:
-`cursor` or `next_url`, each `incremental_from.state_key`, and helr's own `chain`, `resets`,
-`hold`, `breaker`, `success`, and `url`: the API that all of it comes from.
+`cursor` or `next_url`, each `incremental_from.state_key`, and helr's own `chain`,
+`lookback_from`, `resets`, `hold`, `breaker`, `success`, and `url`: the API that all of it comes
+from.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ from helr.errors import StateError, UnusableError
 from helr.log import for_source
 
 RESERVED = frozenset(
-    {"cursor", "next_url", "chain", "resets", "hold", "breaker", "success", "url", "ids", "marks"}
+    {"cursor", "next_url", "chain", "lookback_from", "resets", "hold", "breaker", "success", "url"}
+    | {"ids", "marks"}
 )
 
 
 class Checkpoint(msgspec.Struct):
     """One change of a source's state. `lines`: how many delivered lines it stands for.
 
-    `values`: keys to set, or to remove (None). `ids`: delivered ids, appended, the oldest beyond
-    `capacity` forgotten. `marks`: (kind, mark, at) to remember; `forget`: (kind, below):
+    `values`: keys to set, or to remove (None). `ids`: delivered ids, of which those of the oldest
+    events beyond `capacity` are forgotten; `at`: their page's greatest event time, None without
+    one, which counts as later than all before. `marks`: (kind, mark, at) to remember; `forget`: (kind, below):
     marks of that kind with `at < below` (all, when None) are dropped.
     """
 
@@ -35,6 +38,7 @@ class Checkpoint(msgspec.Struct):
     values: dict[str, str | None] = {}
     ids: list[str] = []
     capacity: int = 0
+    at: float | None = None
     marks: list[tuple[str, bytes, float]] = []
     forget: list[tuple[str, float | None]] = []
 

@@ -12,10 +12,10 @@ import os
 import sqlite3
 import threading
 import time
-from collections import deque
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from helr.errors import StateError, UnusableError
 from helr.state import Checkpoint, Step, Stored
@@ -55,10 +55,12 @@ _DELETE_ALL = (
     "DELETE FROM helr_delivered WHERE source_id = ?",
     "DELETE FROM helr_marks WHERE source_id = ?",
 )
-_SLOTS = "SELECT slot, count, turn FROM helr_delivered WHERE source_id = ? ORDER BY turn"
+_SLOTS = "SELECT turn, slot, count FROM helr_delivered WHERE source_id = ? ORDER BY turn, slot"
 _NEW_SLOT = "INSERT INTO helr_delivered (source_id, turn, count, ids) VALUES (?, ?, ?, ?)"
 _IN_SLOT = "UPDATE helr_delivered SET turn = ?, count = ?, ids = ? WHERE slot = ?"
-_MORE_IDS = "UPDATE helr_delivered SET count = ?, ids = ids || char(10) || ? WHERE slot = ?"
+_MORE_IDS = (
+    "UPDATE helr_delivered SET turn = ?, count = ?, ids = ids || char(10) || ? WHERE slot = ?"
+)
 _STEP = "INSERT OR REPLACE INTO helr_steps VALUES (?, ?, ?, ?, ?)"
 
 
@@ -161,7 +163,8 @@ class SqliteStore:
         with self._lock:
             rows = self._read(
                 lambda db: db.execute(
-                    "SELECT ids FROM helr_delivered WHERE source_id = ? ORDER BY turn", (source,)
+                    "SELECT ids FROM helr_delivered WHERE source_id = ? ORDER BY turn, slot",
+                    (source,),
                 ).fetchall()
             )
         return [id_ for (ids,) in rows for id_ in ids.split("\n")]
@@ -297,22 +300,22 @@ class SqliteStore:
         if rows is None:
             rows = self._rows[source] = _Rows(db, source)
         new, text = len(checkpoint.ids), "\n".join(checkpoint.ids)
+        turn = rows.turn(checkpoint.at)
         rows.total += new
-        if rows and rows[-1][1] + new <= _ROW_IDS:
-            slot, count = rows.pop()
-            db.execute(_MORE_IDS, (count + new, text, slot))
-            rows.append((slot, count + new))
+        if rows and rows[-1].turn <= turn and rows[-1].count + new <= _ROW_IDS:
+            row = rows.pop()
+            count = row.count + new
+            db.execute(_MORE_IDS, (turn, count, text, row.slot))
+            insort(rows, _Row(turn, row.slot, count))
         else:
-            rows.turn += 1
-            row = rows.turn, new, text
-            if rows and rows.spare(checkpoint.capacity):
-                slot = rows.drop()  # written over: a page of the file, where a new row takes four
-                db.execute(_IN_SLOT, (*row, slot))
+            if (spare := rows.spare(checkpoint.capacity, turn)) is not None:
+                slot = rows.drop(spare)  # written over: a page of the file; a new row takes four
+                db.execute(_IN_SLOT, (turn, new, text, slot))
             else:
-                slot = db.execute(_NEW_SLOT, (source, *row)).lastrowid or 0
-            rows.append((slot, new))
-        while len(rows) > 1 and rows.spare(checkpoint.capacity):
-            db.execute("DELETE FROM helr_delivered WHERE slot = ?", (rows.drop(),))
+                slot = db.execute(_NEW_SLOT, (source, turn, new, text)).lastrowid or 0
+            insort(rows, _Row(turn, slot, new))
+        while len(rows) > 1 and (spare := rows.spare(checkpoint.capacity, turn)) is not None:
+            db.execute("DELETE FROM helr_delivered WHERE slot = ?", (rows.drop(spare),))
 
     def generation(self) -> int:
         with self._lock:
@@ -378,24 +381,43 @@ class SqliteStore:
             self._db.close()
 
 
-class _Rows(deque[tuple[int, int]]):
-    """A source's rows of helr_delivered, oldest first: (slot, count). `total`: ids in all."""
+class _Row(NamedTuple):
+    turn: int
+    slot: int
+    count: int
+
+
+class _Rows(list[_Row]):
+    """A source's rows of helr_delivered, in the order in which they are forgotten.
+
+    `turn` is the greatest event time of a row's page in microseconds, or follows the last one
+    where there are no times. `total`: ids in all.
+    """
 
     def __init__(self, db: sqlite3.Connection, source: str) -> None:
-        found = db.execute(_SLOTS, (source,)).fetchall()
-        super().__init__((slot, count) for slot, count, _ in found)
-        self.total = sum(count for _, count in self)
-        self.turn: int = found[-1][2] if found else 0
+        super().__init__(_Row(*row) for row in db.execute(_SLOTS, (source,)))
+        self.total = sum(row.count for row in self)
 
-    def spare(self, capacity: int) -> bool:
-        """Whether the oldest row is not needed."""
-        return self.total - self[0][1] >= capacity
+    def turn(self, at: float | None) -> int:
+        if at is not None:
+            return round(at * 1e6)
+        return self[-1].turn + 1 if self else 1
 
-    def drop(self) -> int:
-        """Forget the oldest row; its slot."""
-        slot, count = self.popleft()
-        self.total -= count
-        return slot
+    def spare(self, capacity: int, turn: int) -> int | None:
+        """Index of a row that is not needed: never of the page being written, if there is any
+        other, as a crash may bring that again."""
+        for index, row in enumerate(self):
+            if self.total - row.count < capacity:
+                return None
+            if row.turn != turn or self[-1].turn == self[0].turn:
+                return index
+        return None
+
+    def drop(self, index: int) -> int:
+        """Forget a row; its slot."""
+        row = self.pop(index)
+        self.total -= row.count
+        return row.slot
 
 
 _ADVICE = (

@@ -88,3 +88,25 @@ def test_ids_read_from_the_state_keep_their_order() -> None:
     assert list(seen.ids) == ["b", "c"]
     seen.add(["d"])
     assert seen.fresh(["b", "c", "d"]) == [0]
+
+
+@given(st.integers(3, 40), st.integers(1, 7), st.integers(1, 60))
+def test_of_a_newest_first_list_the_newest_are_remembered(
+    capacity: int, size: int, total: int
+) -> None:
+    """The next chain's lookback begins at the newest events: forgetting those would repeat them."""
+    seen = Seen(capacity)
+    newest_first = [str(number) for number in reversed(range(total))]
+    for start in range(0, total, size):
+        page = newest_first[start : start + size]
+        seen.add(page, at=float(page[0]))
+    spared = min(max(capacity - 2 * size, 0), total)
+    assert seen.fresh(newest_first[:spared]) == ([] if spared else None)
+    assert len(seen) == min(capacity, total)
+
+
+def test_the_page_just_delivered_is_remembered_whatever_its_age() -> None:
+    seen = Seen(4, ["a", "b", "c", "d"])
+    seen.add(["old-1", "old-2"], at=-5.0)
+    assert seen.fresh(["old-1", "old-2"]) == []
+    assert len(seen) == 4
