@@ -29,8 +29,8 @@ class Checkpoint(msgspec.Struct):
     """One change of a source's state. `lines`: how many delivered lines it stands for.
 
     `values`: keys to set, or to remove (None). `ids`: delivered ids, of which those of the oldest
-    events beyond `capacity` are forgotten; `at`: their page's greatest event time, None without
-    one, which counts as later than all before. `marks`: (kind, mark, at) to remember; `forget`: (kind, below):
+    events beyond `capacity` are forgotten; `at`: their page's greatest event time (None: later
+    than all before). `marks`: (kind, mark, at) to remember; `forget`: (kind, below):
     marks of that kind with `at < below` (all, when None) are dropped.
     """
 

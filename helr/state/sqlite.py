@@ -302,9 +302,9 @@ class SqliteStore:
         new, text = len(checkpoint.ids), "\n".join(checkpoint.ids)
         turn = rows.turn(checkpoint.at)
         rows.total += new
-        if rows and rows[-1].turn <= turn and rows[-1].count + new <= _ROW_IDS:
+        if rows and rows[-1].turn <= turn and rows[-1].size + new <= _ROW_IDS:
             row = rows.pop()
-            count = row.count + new
+            count = row.size + new
             db.execute(_MORE_IDS, (turn, count, text, row.slot))
             insort(rows, _Row(turn, row.slot, count))
         else:
@@ -384,7 +384,7 @@ class SqliteStore:
 class _Row(NamedTuple):
     turn: int
     slot: int
-    count: int
+    size: int
 
 
 class _Rows(list[_Row]):
@@ -396,7 +396,7 @@ class _Rows(list[_Row]):
 
     def __init__(self, db: sqlite3.Connection, source: str) -> None:
         super().__init__(_Row(*row) for row in db.execute(_SLOTS, (source,)))
-        self.total = sum(row.count for row in self)
+        self.total = sum(row.size for row in self)
 
     def turn(self, at: float | None) -> int:
         if at is not None:
@@ -407,7 +407,7 @@ class _Rows(list[_Row]):
         """Index of a row that is not needed: never of the page being written, if there is any
         other, as a crash may bring that again."""
         for index, row in enumerate(self):
-            if self.total - row.count < capacity:
+            if self.total - row.size < capacity:
                 return None
             if row.turn != turn or self[-1].turn == self[0].turn:
                 return index
@@ -416,7 +416,7 @@ class _Rows(list[_Row]):
     def drop(self, index: int) -> int:
         """Forget a row; its slot."""
         row = self.pop(index)
-        self.total -= row.count
+        self.total -= row.size
         return row.slot
 
 
