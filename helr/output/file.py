@@ -2,17 +2,24 @@
 
 The order is turned round: a step's lines, the file's identity and length, and the checkpoint are
 committed to the state file first, on the disk; then the lines are appended and fsynced. The next
-start appends what a kill or a full disk left out. With a state that is not durable the lines are
+start writes an unfinished step again at its place. With a state that is not durable the lines are
 simply appended. A rotation renames the file between two steps, once the last is known to be whole:
 whatever ends helr then, the state asks for nothing to be appended, and a new file is begun.
+
+Another program may rename, delete or truncate the file at any moment. A step counts as appended
+only when the path still names the file *after* the write: whatever happens to the file later, to
+rename and compress it, say, begins with the step in it. Until then the state keeps the step.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import logging
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from helr.clock import Clock
 from helr.errors import LockedError, OutputGoneError, StateError, UnusableError
@@ -22,6 +29,18 @@ from helr.state import Checkpoint, Step, Store
 from helr.state.lock import hold
 
 log = logging.getLogger("helr")
+
+# what fsync(2) says where a file system cannot do it (CIFS and FUSE, mostly for a directory)
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_ATTEMPTS = 5  # how often a step is written to a file that is moved away meanwhile
+_ADVICE = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "raise this user's disk quota",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EIO: "check its disk",
+    errno.EROFS: "mount its file system for writing",
+    errno.ELOOP: "it is a symbolic link now; remove it",
+}
 
 
 class FileOutput:
@@ -40,26 +59,48 @@ class FileOutput:
         self._clock = clock
         self._turn = FairLock()
         self._broken = ""  # why the last step could not be appended
+        self._syncs = True  # whether the file system can sync the file
         self._fd = self._open()
         self._length = os.fstat(self._fd).st_size
         self._complete()
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        # the path has no links in it any more: one that appears there is not followed
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             fd = os.open(self.path, flags, 0o640)
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise IsADirectoryError(0, "not a regular file")
-            folder = os.open(os.path.dirname(self.path), os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
+            self._sync_directory(is_new=not os.fstat(fd).st_size)
         except OSError as error:
-            raise UnusableError(
-                f"output file {self.path}: {error.strerror}: "
-                "name a file in a directory that exists and that helr may write"
-            ) from None
+            advice = _ADVICE.get(
+                error.errno or 0, "name a file in a directory that exists and that helr may write"
+            )
+            raise UnusableError(f"output file {self.path}: {error.strerror}: {advice}") from None
         hold(fd, f"output file {self.path}", "writes a file")
         return fd
+
+    def _sync_directory(self, *, is_new: bool) -> None:
+        """Make the file's name as durable as its bytes, where that is possible. Raises OSError.
+
+        CIFS, FUSE and shared folders refuse it; so does a directory that may not be listed.
+        """
+        try:
+            folder = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            if error.errno not in {*_NO_SYNC, errno.EACCES}:
+                raise
+            if is_new:
+                log.info(
+                    "output file %s: its directory cannot be synced (%s): "
+                    "a power failure within seconds of this could remove the file",
+                    self.path,
+                    error.strerror,
+                )
 
     def _complete(self) -> None:
         """Append what the last step left out, as far as this still is the file it was meant for."""
@@ -74,19 +115,44 @@ class FileOutput:
             what = "is shorter than it was left" if same else "is not the one written last"
             again = ": its last step may come again" if step.lines else ""
             log.warning("output file %s %s; going on from its end%s", self.path, what, again)
-            self._append(self._fitting(step.lines))
+            self._append_again(step.lines)
         elif step.lines:
             written = min(found.st_size - step.length, len(step.lines))
-            there = os.pread(self._fd, written, step.length)
-            if step.lines.startswith(there):
-                self._append(step.lines[len(there) :])
+            if step.lines.startswith(os.pread(self._fd, written, step.length)):
+                if not self._rewrite(step):
+                    self._append_again(step.lines)
             else:
                 log.warning(
                     "output file %s: somebody wrote into its last step, which comes again whole",
                     self.path,
                 )
-                self._append(self._fitting(step.lines))
+                self._append_again(step.lines)
         self._finish(os.fstat(self._fd).st_size)
+
+    def _append_again(self, lines: bytes) -> None:
+        if lines:
+            self._follow()
+            self._append("", Checkpoint(), lines)
+
+    def _rewrite(self, step: Step) -> bool:
+        """Write a step again at its place; whether the path still names the file then.
+
+        Also where its bytes are there already: after a sync that failed, the page cache has what
+        the disk may not have, and the next sync succeeds (fsync(2)).
+        """
+        flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+        fcntl.fcntl(self._fd, fcntl.F_SETFL, flags & ~os.O_APPEND)  # pwrite(2) would append
+        try:
+            with self._breaking():
+                view, at = memoryview(step.lines), step.length
+                while view:
+                    written = os.pwrite(self._fd, view, at)
+                    view, at = view[written:], at + written
+                there = self._named()
+                self._sync()
+        finally:
+            fcntl.fcntl(self._fd, fcntl.F_SETFL, flags)
+        return there
 
     def deliver(self, batch: Batch) -> None:
         lines = b"".join(batch.lines)
@@ -100,12 +166,7 @@ class FileOutput:
                 return
             self._follow()
             self._rotate(len(lines))
-            lines = self._fitting(lines)
-            found = os.fstat(self._fd)
-            step = Step(self.path, found.st_dev, found.st_ino, found.st_size, lines)
-            self._store.commit_step(batch.source, checkpoint, step)
-            self._append(lines)
-            self._finish(found.st_size + len(lines))
+            self._append(batch.source, checkpoint, lines)
 
     def _finish(self, length: int) -> None:
         """Note that a step was appended whole. Should that fail, the file's length tells it too."""
@@ -115,17 +176,24 @@ class FileOutput:
 
     def _follow(self) -> None:
         """Begin a new file where the old one was moved away (by a log rotation, say)."""
+        if not self._named():
+            log.warning("output file %s was moved away; beginning a new one", self.path)
+            self._begin()
+        elif os.fstat(self._fd).st_size < self._length:
+            log.warning(
+                "output file %s was cut short; going on from its end. What was written while it "
+                "was copied is lost: have it renamed (logrotate: create, not copytruncate)",
+                self.path,
+            )
+
+    def _named(self) -> bool:
+        """Whether the path still names the file that is open."""
         ours = os.fstat(self._fd)
         try:
             there = os.stat(self.path)
-            if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
-                if ours.st_size < self._length:
-                    log.warning("output file %s was cut short; going on from its end", self.path)
-                return
         except OSError:
-            pass
-        log.warning("output file %s was moved away; beginning a new one", self.path)
-        self._begin()
+            return False
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
     def _begin(self) -> None:
         try:
@@ -134,6 +202,7 @@ class FileOutput:
             raise OutputGoneError(str(error)) from None
         os.close(self._fd)
         self._fd = fd
+        hold(fd, f"output file {self.path}", "writes a file")  # in case both are the same file
 
     def _rotate(self, adding: int) -> None:
         """Rename the file if it is done with, and begin a new one. Raises StateError.
@@ -174,23 +243,92 @@ class FileOutput:
         last = self._store.step(self._rotations)
         return last is not None and (last.device, last.inode) == (step.device, step.inode)
 
-    def _fitting(self, lines: bytes) -> bytes:
-        """The lines, after the end of a torn one that somebody else left (a file cut short)."""
-        size = os.fstat(self._fd).st_size
-        torn = size and lines and os.pread(self._fd, 1, size - 1) != b"\n"
-        return b"\n" + lines if torn else lines
+    def _append(self, source: str, checkpoint: Checkpoint, lines: bytes) -> None:
+        """Record a step, append it, and note that. Raises StateError, OutputGoneError.
 
-    def _append(self, lines: bytes) -> None:
-        view = memoryview(lines)
-        try:
+        The synced commit may take long, and another program move the file away meanwhile: then
+        the step is recorded for the new file. In the instant between the two looks of an append
+        nobody can tell whether what compresses and deletes a moved file has read the step: it is
+        appended once more.
+        """
+        step = self._record(source, checkpoint, lines)
+        for _ in range(_ATTEMPTS):
+            if self._named() and self._write(step):
+                with self._breaking():
+                    self._sync()
+                self._finish(self._length)
+                return
+            with self._breaking():  # only one step is kept: no other may take its place now
+                self._follow()
+                step = self._record("", Checkpoint(), lines)
+        self._break("it is moved away whenever helr writes it", "stop the program that does that")
+
+    def _record(self, source: str, checkpoint: Checkpoint, lines: bytes) -> bytes:
+        """Commit a step that goes to the end of the file; its bytes. Raises StateError.
+
+        They begin with a line break where another program left half a line there.
+        """
+        with self._breaking():
+            found = os.fstat(self._fd)
+            last = os.pread(self._fd, 1, max(found.st_size - 1, 0))
+        step = lines if last in (b"", b"\n") else b"\n" + lines
+        self._store.commit_step(
+            source, checkpoint, Step(self.path, found.st_dev, found.st_ino, found.st_size, step)
+        )
+        return step
+
+    def _write(self, step: bytes) -> bool:
+        """Append the bytes; whether they are in the file that the path names."""
+        view = memoryview(step)
+        with self._breaking():
             while view:
                 view = view[os.write(self._fd, view) :]
+            end = os.lseek(self._fd, 0, os.SEEK_CUR)  # where O_APPEND put their end
+            if self._named() and os.fstat(self._fd).st_size >= end:
+                self._length = end
+                return True
+        log.warning(
+            "output file %s was moved away or cut short while helr wrote to it: "
+            "the last %d lines are written again and may be there twice",
+            self.path,
+            step.count(b"\n"),
+        )
+        return False
+
+    def _sync(self) -> None:
+        """Raises OSError, but not where the file system has no sync: that is told once."""
+        try:
             os.fsync(self._fd)
         except OSError as error:
-            self._broken = (
-                f"output file {self.path}: {error.strerror}: "
-                "what is missing is appended at the next start; make room, then start helr again"
-            )
+            if error.errno not in _NO_SYNC:
+                raise
+            if self._syncs:
+                log.warning(
+                    "output file %s: its file system cannot sync it (%s): a power failure loses "
+                    "what was written last; write to a local disk",
+                    self.path,
+                    error.strerror,
+                )
+            self._syncs = False
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """An append that fails ends the use of the file until the next start, which completes it.
+
+        Raises OutputGoneError.
+        """
+        try:
+            yield
+        except OSError as error:
+            self._break(str(error.strerror), _ADVICE.get(error.errno or 0, "fix that"))
+        except StateError as error:
+            self._break(str(error), "fix that")
+
+    def _break(self, why: str, advice: str) -> None:
+        self._broken = (
+            f"output file {self.path}: {why}: what is missing is appended at the next start; "
+            f"{advice}, then start helr again"
+        )
         self._whole()
 
     def _whole(self) -> None:

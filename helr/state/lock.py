@@ -6,6 +6,7 @@ when this process closes any descriptor of the file, so nothing else here may op
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -36,15 +37,24 @@ def hold_source(state_path: str, source: str) -> int:
             f"lock file {path}: {error.strerror}: "
             "the directory of global.state.path must be writable"
         ) from None
-    hold(fd, f"source {source}", "collects a source")
+    hold(fd, f"source {source}", "collects a source", f"lock file {path}")
     return fd
 
 
-def hold(fd: int, what: str, alone: str) -> None:
-    """Lock an open file or raise LockedError, naming the holder and what one does alone."""
+def hold(fd: int, what: str, alone: str, place: str = "") -> None:
+    """Lock an open file: what it stands for, what one helr at a time does, and where it is.
+
+    Raises LockedError that names the holder, UnusableError where there are no locks (NFS without
+    a lock daemon, some FUSE and shared folders): without them a second helr would not be noticed.
+    """
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EAGAIN):  # what fcntl(2) says of a held lock
+            raise UnusableError(
+                f"{place or what} cannot be locked: {error.strerror}: its file system has no "
+                "working file locks; choose a path on a local disk"
+            ) from None
         pid = _holder(fd)
         by = f" (process {pid})" if pid else ""
         raise LockedError(

@@ -135,7 +135,7 @@ def test_a_second_kill_while_the_first_is_made_good(tmp_path: Path) -> None:
         def first(files: Files = files) -> None:
             output, _store = files.start()
             output.deliver(batch(0))
-            output._append = lambda lines: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+            output._write = lambda step: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
             output.deliver(batch(1))
 
         def second(files: Files = files, number: int = number) -> None:
@@ -329,7 +329,7 @@ def test_an_unfinished_step_is_completed_though_the_output_is_another_one_now(
 
     def killed() -> None:
         output, _ = files.start()
-        output._append = lambda lines: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+        output._write = lambda step: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
         output.deliver(batch(0))
 
     in_a_child(killed)
