@@ -13,11 +13,13 @@ from helr import __version__
 from helr.errors import HelrError, OutputGoneError, UnusableError
 
 EXIT_STATUS = """exit status:
-  0  every poll succeeded, or stopped by a signal
-  1  a source failed, or is held back by its breaker or a Retry-After
-  2  command line, config, secret, state or output cannot be used; nothing was polled
+  0  every poll succeeded, or a helr without --once was stopped by a signal
+  1  a source failed, or was skipped because of an open circuit breaker or a Retry-After
+  2  command line, config, secret or output file cannot be used; nothing was polled
   3  another helr holds the source or the output file
   4  the output's reader went away, or the output can no longer be written
+  5  the state cannot be used now (disk full, locked, read-only): a restart may help
+  130, 143  run --once was interrupted (SIGINT, SIGTERM) before its polls were finished
   128+n  a second signal n
 """
 
@@ -114,7 +116,7 @@ def _add_nothing(command: argparse.ArgumentParser) -> None:
 
 
 def _add_state(state: argparse.ArgumentParser) -> None:
-    actions = state.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+    actions = state.add_subparsers(dest="action", metavar="ACTION", title="actions")
     common = _common(after=True)
 
     def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -285,6 +287,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         config = _load(args, args.source, replay=True)
         return status.run(config, max_age=args.max_age, output_format=args.format)
     if args.command == "state":
+        if args.action is None:
+            build_parser("state").parse_args(["state", "--help"])  # raises SystemExit(0)
         from helr.commands import state
 
         options = {k: v for k, v in vars(args).items() if k in ("source", "key", "value", "hold")}
@@ -300,7 +304,7 @@ def _run(args: argparse.Namespace) -> int:
     from helr.imports import import_msgspec
     from helr.stopping import Stopping
 
-    stopping = Stopping()
+    stopping = Stopping(once=args.once)
     import_msgspec()
     from helr.commands import run
 

@@ -61,6 +61,7 @@ class Collector:
         self._events: queue.SimpleQueue[OutputGoneError | Summary | PollError | int] = (
             queue.SimpleQueue()
         )
+        self._unrecorded = 0  # the exit status of a state that refuses the last checkpoints
 
     def _poller(self, source: Source, store: Store, slots: threading.BoundedSemaphore) -> Poller:
         notes = SourceNotes(store, source.name, store.load(source.name).values)
@@ -81,7 +82,7 @@ class Collector:
         self._events.put(error)
 
     def run(self, *, once: bool) -> int:
-        """The exit status. Raises OutputGoneError."""
+        """The exit status, see docs/operations.md. Raises OutputGoneError."""
         if not once:
             self._output.watch()
             log.info("collecting from %s", _plan([poller.source for poller in self._pollers]))
@@ -91,11 +92,13 @@ class Collector:
         status, left = 0, len(self._pollers)
         try:
             while left:
-                status |= isinstance(self._event(), PollError)
+                status = max(status, _status(self._event()))
                 left -= 1
-            return status | self._finish()
+            return max(status, self._finish(status))
         except _SignalledError as stop:
-            return self._stopped(stop.number)
+            cut_short = once and left > 0
+            self._stop(stop.number, cut_short=cut_short)
+            return 128 + stop.number if cut_short else max(status, self._unrecorded)
 
     def _event(self, timeout: float | None = None) -> Summary | PollError | None:
         """What happened to a source; None when nothing did for that many seconds."""
@@ -110,12 +113,16 @@ class Collector:
             raise event
         return event
 
-    def _finish(self) -> int:
-        """Wait until everything is settled and recorded; the status that this adds."""
-        threading.Thread(target=self._settle, daemon=True).start()
-        return isinstance(self._event(), PollError)
+    def _finish(self, status: int) -> int:
+        """Wait until everything is settled and recorded; the status that this adds.
 
-    def _settle(self) -> None:
+        `status`: of the polls; trouble with the state that they told is not told again.
+        """
+        told = status == StateError.exit_status
+        threading.Thread(target=self._settle, args=(told,), daemon=True).start()
+        return _status(self._event())
+
+    def _settle(self, trouble_told: bool) -> None:
         """Beside the main thread, which listens for a stop: a locked state file takes its time."""
         tries, told = 0, False
         while True:
@@ -125,9 +132,13 @@ class Collector:
                 return self.gone(error)
             except StateError as error:
                 tries, wait = tries + 1, 1.0
+                self._unrecorded = _status(error)
                 if tries == _TRIES:
-                    log.error("%s", error)
+                    if not trouble_told:
+                        log.error("%s", error)
                     return self._events.put(error)
+            else:
+                self._unrecorded = 0
             if wait <= 0:
                 return self._events.put(Summary())
             if not told and not tries:
@@ -190,7 +201,7 @@ class Collector:
         )
         return summary
 
-    def _stopped(self, signal: int) -> int:
+    def _stop(self, signal: int, *, cut_short: bool) -> None:
         """End within two seconds: the block in the pipe, what is settled, and not a thing more.
 
         Each part has a thread of its own, which is left behind if it takes too long: a locked
@@ -198,8 +209,7 @@ class Collector:
         """
         self._clock.stop()
         _within(_STOP_SECS, self._drain)
-        _within(_SAY_SECS, lambda: self._say(signal))
-        return 0
+        _within(_SAY_SECS, lambda: self._say(signal, cut_short=cut_short))
 
     def _drain(self) -> None:
         try:
@@ -207,11 +217,20 @@ class Collector:
         except OutputGoneError as error:
             log.warning("%s", error)
 
-    def _say(self, signal: int) -> None:
+    def _say(self, signal: int, *, cut_short: bool) -> None:
+        early = " before the polls were finished; the next run continues" if cut_short else ""
         again = self._output.again()
         were = "was" if again == 1 else "were"
         tail = f"; {counted(again, 'event')} that {were} written will come again" if again else ""
-        log.info("stopped by signal %d%s", signal, tail)
+        log.info("stopped by signal %d%s%s", signal, early, tail)
+
+
+def _status(outcome: Summary | PollError | None) -> int:
+    """The exit status that a poll, or the last checkpoint, leads to."""
+    if not isinstance(outcome, PollError):
+        return 0
+    passing = StateError.exit_status
+    return passing if outcome.exit_status == passing else PollError.exit_status
 
 
 def _plan(sources: Sequence[Source]) -> str:

@@ -13,7 +13,7 @@ class HelrError(Exception):
 
 
 class UnusableError(HelrError):
-    """Command line, config, secret, state or output cannot be used; nothing was polled."""
+    """Command line, config, secret or output cannot be used; nothing was polled."""
 
     exit_status = 2
 
@@ -50,7 +50,22 @@ class HeldError(PollError):
 
 
 class StateError(PollError):
-    """A checkpoint or another state change could not be written; it stays queued."""
+    """The state cannot be used now: its disk is full, it is locked or read-only.
+
+    A checkpoint that could not be written stays queued. A restart may help.
+    """
+
+    exit_status = 5
+
+
+class DamagedStateError(StateError):
+    """The state cannot be used before someone repairs it: no restart helps."""
+
+    exit_status = 2
+
+
+class ReplacedStateError(StateError):
+    """The state file was deleted or replaced while it was open: the next poll opens the new one."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: how a poll ends when a signal asks it to

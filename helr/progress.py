@@ -14,7 +14,7 @@ import msgspec
 
 from helr import dedupe, origin, watermark
 from helr.config.model import Source
-from helr.errors import StateError
+from helr.errors import DamagedStateError, StateError
 from helr.log import for_source
 from helr.page import Page
 from helr.pagination import Chain, Paginator, Position, next_request, start_of
@@ -82,9 +82,9 @@ class Progress:
             return msgspec.json.decode(text, type=Chain) if text else None
         except msgspec.MsgspecError:
             name = self.source.name
-            self._trouble = StateError(
+            self._trouble = DamagedStateError(
                 f"{name}: the chain in the state is not as helr writes it: "
-                f"`helr state reset {name}` starts afresh"
+                f"`helr state reset {name}` starts over"
             )
             return None
 

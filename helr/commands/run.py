@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from helr.clock import Clock
 from helr.collector import Collector
 from helr.config.model import Config, Source
-from helr.errors import StateError, UnusableError
+from helr.errors import UnusableError
 from helr.output.opening import check_stdout, open_output
 from helr.state import Store, open_store
 from helr.state.lock import hold_source
@@ -40,7 +40,8 @@ def run(
     """Poll the named sources (all, when none is named); the exit status.
 
     With `record_dir` the responses are kept there; with `replay_dir` they come from there, and
-    neither state nor lock is touched. Raises UnusableError, LockedError, OutputGoneError.
+    neither state nor lock is touched. Raises UnusableError, LockedError, OutputGoneError,
+    StateError.
     """
     if output_path is None:
         check_stdout()
@@ -52,20 +53,17 @@ def run(
     store = tape.store or open_store(config.globals.state)
     if store.durable:
         _locks.extend(hold_source(config.globals.state.path, source.name) for source in sources)
-    try:
-        store.prove()
-        if store.unfinished():
-            from helr.output.file import complete_others
+    store.prove()
+    if store.unfinished():
+        from helr.output.file import complete_others
 
-            complete_others(store, output_path, clock)
-        settle_secs = 0 if replay_dir is not None else config.globals.settle_secs
-        output = open_output(
-            output_path, rotation, settle_secs, store, clock, lambda error: collector.gone(error)
-        )
-        tape.begin(store)
-        collector = Collector(sources, output, store, clock, tape.connect)
-    except StateError as error:
-        raise UnusableError(str(error)) from None
+        complete_others(store, output_path, clock)
+    settle_secs = 0 if replay_dir is not None else config.globals.settle_secs
+    output = open_output(
+        output_path, rotation, settle_secs, store, clock, lambda error: collector.gone(error)
+    )
+    tape.begin(store)
+    collector = Collector(sources, output, store, clock, tape.connect)
     stopping.ask = collector.stop
     if live is not None:
         live.start(collector.summaries)

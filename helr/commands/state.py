@@ -15,7 +15,7 @@ from typing import Any
 from helr import watermark
 from helr.config.model import Config, Source
 from helr.config.problems import no_such_source
-from helr.errors import StateError, UnusableError
+from helr.errors import UnusableError
 from helr.log import counted
 from helr.state import RESERVED, Checkpoint, Stored, exported, peek
 from helr.state.exported import LISTS
@@ -25,7 +25,7 @@ from helr.times import instant, spelling
 
 
 class StateCommand:
-    """The actions on one state file. Raises UnusableError, LockedError."""
+    """The actions on one state file. Raises UnusableError, LockedError, StateError."""
 
     def __init__(self, config: Config) -> None:
         state = config.globals.state
@@ -138,19 +138,16 @@ class StateCommand:
 def run(config: Config, action: str, **options: Any) -> int:
     """Carry out one action; the exit status."""
     command = StateCommand(config)
-    try:
-        if action == "show":
-            command.show(options["source"])
-        elif action == "reset":
-            command.reset(options["source"], hold_only=options["hold"])
-        elif action == "set":
-            command.set(options["source"], options["key"], options["value"])
-        elif action == "export":
-            command.export()
-        else:
-            command.load()
-    except StateError as error:
-        raise UnusableError(str(error)) from None
+    if action == "show":
+        command.show(options["source"])
+    elif action == "reset":
+        command.reset(options["source"], hold_only=options["hold"])
+    elif action == "set":
+        command.set(options["source"], options["key"], options["value"])
+    elif action == "export":
+        command.export()
+    else:
+        command.load()
     return 0
 
 

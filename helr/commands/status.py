@@ -12,10 +12,12 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor, inf
 from typing import Any
 
 from helr.config.model import Config, Source
-from helr.errors import StateError, UnusableError
+from helr.errors import UnusableError
+from helr.numbers import number, whole
 from helr.times import instant, rfc3339
 
 
@@ -34,14 +36,14 @@ class Status:
     held: dict[str, Any] | None
 
     def fresh(self, max_age: float | None, now: float) -> bool:
-        """Whether the last success is young enough."""
-        return max_age is None or (self.success is not None and now - self.success <= max_age)
+        """Whether the last success is young enough; its age is unknown when it is in the future."""
+        return max_age is None or (self.success is not None and 0 <= now - self.success <= max_age)
 
 
 def run(config: Config, *, max_age: float | None = None, output_format: str = "text") -> int:
     """Tell it on standard output. Returns 1 when a source is older than `max_age` seconds.
 
-    Raises UnusableError when the state cannot be read.
+    Raises StateError when the state cannot be read.
     """
     if max_age is not None and not max_age > 0:
         raise UnusableError(f"--max-age {max_age:g}: give a number of seconds above 0")
@@ -60,7 +62,7 @@ def run(config: Config, *, max_age: float | None = None, output_format: str = "t
 
 
 def read(config: Config, now: float) -> list[Status]:
-    """Every source of the config. Raises UnusableError."""
+    """Every source of the config. Raises UnusableError, StateError."""
     state = config.globals.state
     if state.backend != "sqlite":
         raise UnusableError(
@@ -76,8 +78,6 @@ def read(config: Config, now: float) -> list[Status]:
         return [
             _status(source, store.load(name).values, now) for name, source in config.sources.items()
         ]
-    except StateError as error:
-        raise UnusableError(str(error)) from None
     finally:
         store.close()
 
@@ -98,7 +98,7 @@ def _chain(values: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     record = _record(values.get("chain"))
     return {
-        "events": int(_number(record.get("events")) or 0),
+        "events": whole(record.get("events")) or 0,
         "newest": _number(record.get("greatest")),
         "reached": _number(record.get("reached")),
     }
@@ -110,8 +110,8 @@ def _held(values: Mapping[str, str], source: Source, now: float) -> dict[str, An
     held = []
     for kind in kinds:
         record = _record(values.get(kind))
-        until = record.get("until")
-        if isinstance(until, (int, float)) and until > now:
+        until = number(record.get("until"), now, inf)
+        if until is not None and until > now:
             until = min(until, _LAST)
             held.append({"by": kind, "until": until, "reason": str(record.get("reason", ""))})
     return max(held, key=lambda each: float(each["until"]), default=None)
@@ -120,7 +120,7 @@ def _held(values: Mapping[str, str], source: Source, now: float) -> dict[str, An
 def _record(text: str | None) -> dict[str, Any]:
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {}
 
@@ -152,7 +152,9 @@ def _as_text(status: Status, fresh: bool, now: float) -> list[str]:
         if status.success is None
         else f"last success {_when(status.success, now)}"
     )
-    lines = [f"{status.name}: {ago}" + ("" if fresh else ": TOO OLD")]
+    ahead = status.success is not None and status.success > now
+    stale = ": IN THE FUTURE (the clock was wrong then, or is now)" if ahead else ": TOO OLD"
+    lines = [f"{status.name}: {ago}" + ("" if fresh else stale)]
     if status.watermark is not None:
         at = instant(status.watermark)
         lines.append(f"watermark {status.watermark if at is None else _when(at, now)}")
@@ -167,7 +169,8 @@ def _as_text(status: Status, fresh: bool, now: float) -> list[str]:
 
 
 def _time(at: float | None) -> str | None:
-    return None if at is None else rfc3339(at)
+    """Without a fraction, which jq's fromdateiso8601 and others do not read."""
+    return None if at is None else rfc3339(floor(at))
 
 
 def _age(at: float | None, now: float) -> int | None:
@@ -179,7 +182,7 @@ def _when(at: float, now: float) -> str:
     secs = abs(now - at)
     size, unit = next(each for each in _UNITS if secs >= each[0] * 2 or each[0] == 1)
     length = f"{secs / size:.0f} {unit}"
-    return f"{rfc3339(int(at))} ({length + ' ago' if at <= now else 'in ' + length})"
+    return f"{rfc3339(floor(at))} ({length + ' ago' if at <= now else 'in ' + length})"
 
 
 _LAST = 253402300799  # 9999-12-31T23:59:59Z, the last second RFC 3339 can write

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from helr import vendors
 from helr.config.model import Config, Source
 from helr.config.problems import KeyPath
-from helr.errors import UnusableError
+from helr.errors import StateError
 from helr.times import instant, rfc3339, spelling
 
 Warning_ = tuple[KeyPath, str]  # where in the config, and what will disappoint
@@ -81,7 +81,7 @@ def _of_state(config: Config, source: Source) -> Iterator[Warning_]:
 
     try:
         warning = origin.another(source, peek(config.globals.state, source.name).values)
-    except UnusableError:
+    except StateError:
         return  # a run says so; a config is no less right for it
     if warning:
         yield ("url",), warning

@@ -56,7 +56,7 @@ def examine(
 
     loading = _Loading(document.read(path), environ, sources)
     problems = loading.check(trust=False)
-    problems += loading.look_around(problems, secrets=True, state=True)
+    problems += loading.look_around(problems, secrets=True, state=True, permissions=True)
     if problems:
         raise ConfigError(problems)
     config = loading.config()
@@ -127,7 +127,9 @@ class _Loading:
                 for path, message in contradictions(given[name]):
                     yield self.problem(("sources", name, *path), message)
 
-    def look_around(self, problems: list[Problem], *, secrets: bool, state: bool) -> list[Problem]:
+    def look_around(
+        self, problems: list[Problem], *, secrets: bool, state: bool, permissions: bool = False
+    ) -> list[Problem]:
         """What the machine lacks, for those parts of the config that are right."""
         found: list[Problem] = []
         for name in self.names if secrets else ():
@@ -137,7 +139,7 @@ class _Loading:
             needs = surroundings.secrets(name, self.tree["sources"][name], self.environ)
             found += [self.problem(path, message) for path, message in needs]
         if state and not _any_at(problems, ("", "global"), ("global.state",)):
-            trouble = surroundings.state_file(self._state())
+            trouble = surroundings.state_file(self._state(), permissions=permissions)
             if trouble:
                 found.append(self.problem(("global", "state", "path"), trouble))
         return found

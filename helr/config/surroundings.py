@@ -55,8 +55,12 @@ def unreadable(file: str) -> str | None:
     return None
 
 
-def state_file(state: State) -> str | None:
-    """Why the state file cannot be written, in one line."""
+def state_file(state: State, *, permissions: bool = True) -> str | None:
+    """Why the state file cannot be written, in one line.
+
+    `permissions`: look at those too. A run does not: they change without the config, and it
+    finds out when it opens the file.
+    """
     if state.backend != "sqlite":
         return None
     if "\0" in state.path:
@@ -65,18 +69,22 @@ def state_file(state: State) -> str | None:
         return "would keep nothing; for that, set backend: memory"
     path = Path(state.path)
     try:
-        return _unwritable(path)
+        return _misplaced(path) or (_forbidden(path) if permissions else None)
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}"
 
 
-def _unwritable(path: Path) -> str | None:
+def _misplaced(path: Path) -> str | None:
     if path.is_dir():
         return f"{path} is a directory; name a file in it"
     if path.exists() and not path.is_file():
         return f"{path} is no regular file; name one, which helr makes if it is not there"
     if not path.parent.is_dir():
         return f"{path} cannot be written: there is no directory {path.parent}; create it"
+    return None
+
+
+def _forbidden(path: Path) -> str | None:
     if not os.access(path.parent, os.W_OK | os.X_OK):
         return f"{path} cannot be written: no permission to write in {path.parent}"
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):

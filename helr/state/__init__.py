@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 
 from helr.config.model import State
-from helr.errors import StateError, UnusableError
+from helr.errors import StateError
 from helr.log import for_source
 
 RESERVED = frozenset(
@@ -140,12 +140,12 @@ class SourceNotes:
 
 
 def open_store(state: State) -> Store:
-    """The configured backend, opened. Raises UnusableError when it cannot be."""
+    """The configured backend, opened. Raises StateError when it cannot be."""
     return BACKENDS[state.backend](state)
 
 
 def peek(state: State, source: str) -> Stored:
-    """What the state holds of a source, or nothing; its file is only read. Raises UnusableError."""
+    """What the state holds of a source, or nothing; its file is only read. Raises StateError."""
     if state.backend == "memory" or not os.path.exists(state.path):
         return Stored()
     from helr.state.sqlite import SqliteStore
@@ -153,8 +153,6 @@ def peek(state: State, source: str) -> Stored:
     store = SqliteStore(state.path, read_only=True)
     try:
         return store.load(source)
-    except StateError as error:
-        raise UnusableError(str(error)) from None
     finally:
         store.close()
 

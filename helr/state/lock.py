@@ -11,7 +11,7 @@ import fcntl
 import os
 import struct
 
-from helr.errors import LockedError, UnusableError
+from helr.errors import LockedError, StateError, UnusableError
 
 _FLOCK = "hhqqi4x"  # struct flock on 64-bit Linux: type, whence, start, len, pid
 
@@ -27,13 +27,15 @@ def lock_path(state_path: str, source: str) -> str:
 def hold_source(state_path: str, source: str) -> int:
     """Hold a source until this process ends; the open descriptor.
 
-    Raises LockedError when another helr holds it, UnusableError when the file cannot be made.
+    Raises LockedError when another helr holds it, StateError when the file cannot be made,
+    UnusableError when its name is too long.
     """
     path = lock_path(state_path, source)
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise UnusableError(
+        kind = UnusableError if error.errno == errno.ENAMETOOLONG else StateError
+        raise kind(
             f"lock file {path}: {error.strerror}: "
             "the directory of global.state.path must be writable"
         ) from None

@@ -8,6 +8,7 @@ its owner only. A file of a newer helr is refused, an older one (Helr's too) upg
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from helr.errors import StateError, UnusableError
+from helr.errors import DamagedStateError, ReplacedStateError, StateError
 from helr.state import Checkpoint, Step, Stored
 
 T = TypeVar("T")
@@ -94,19 +95,20 @@ class SqliteStore:
             self._identity = _identity(self.path)
             self._upgrade(read_only)
         except OSError as error:
-            raise UnusableError(
+            kind = DamagedStateError if error.errno in _NO_SUCH_PLACE else StateError
+            raise kind(
                 f"state file {self.path}: {error.strerror}: "
                 "create its directory, or set global.state.path to a place helr may write"
             ) from None
         except sqlite3.Error as error:
             with suppress(sqlite3.Error, AttributeError):
                 self._db.close()
-            raise UnusableError(self._explain(error)) from None
+            raise self._failure(error) from None
 
     def _upgrade(self, read_only: bool) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > VERSION:
-            raise UnusableError(
+            raise DamagedStateError(
                 f"state file {self.path}: written by a newer helr (format {found}, this one knows "
                 f"{VERSION}): upgrade helr, or name another file in global.state.path"
             )
@@ -173,7 +175,7 @@ class SqliteStore:
         try:
             return query(self._db)
         except sqlite3.Error as error:
-            raise StateError(self._explain(error)) from None
+            raise self._failure(error) from None
 
     def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
         def write(db: sqlite3.Connection) -> None:
@@ -272,7 +274,7 @@ class SqliteStore:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 if isinstance(error, (sqlite3.Error, ValueError, OverflowError)):
-                    raise StateError(self._explain(error)) from None
+                    raise self._failure(error) from None
                 raise
             finally:
                 if synced:
@@ -323,9 +325,9 @@ class SqliteStore:
                 self._abandon()
                 try:
                     self._open()
-                except UnusableError as error:
-                    self._identity = -1, -1  # whatever stands there is opened the next time
-                    raise StateError(str(error)) from None
+                except StateError:
+                    self._identity = -1, -1  # what is there then is opened the next time
+                    raise
                 if not self._put_back():
                     self._generation += 1
             return self._generation
@@ -362,19 +364,22 @@ class SqliteStore:
         """
         accepted = self._generation if source is None else self._accepted.get(source, 0)
         if _identity(self.path) != self._identity or accepted != self._generation:
-            raise StateError(
+            raise ReplacedStateError(
                 f"state file {self.path}: it was deleted or replaced while helr was running; "
                 "the next poll opens what is there"
             )
 
-    def _explain(self, error: Exception) -> str:
+    def _failure(self, error: Exception) -> StateError:
+        """What to raise for an error of SQLite's, or of a value that it does not take."""
         text = str(error)
         advice = next((advice for word, advice in _ADVICE if word in text), "")
+        passing = any(word in text for word in _PASSING)
         if "unable to open" in text and os.path.isfile(self.path):
             found = os.stat(self.path)
             advice = f"its permissions ({found.st_mode & 0o777:04o}, owner {found.st_uid}), or its "
             advice += f"directory's, keep this user ({os.geteuid()}) out; run helr as its owner"
-        return f"state file {self.path}: {text}" + (f": {advice}" if advice else "")
+        kind = StateError if passing else DamagedStateError
+        return kind(f"state file {self.path}: {text}" + (f": {advice}" if advice else ""))
 
     def close(self) -> None:
         with self._lock, suppress(sqlite3.Error):
@@ -421,14 +426,16 @@ class _Rows(list[_Row]):
 
 
 _ADVICE = (
-    ("full", "free space on its disk; helr goes on where it stopped"),
+    ("full", "free space on its disk; helr continues where it stopped"),
     ("readonly", "make the file and its directory writable for this user"),
-    ("locked", "another program holds it (a backup?); helr tries again"),
-    ("not a database", "restore it from a backup, or move it away to start afresh"),
-    ("malformed", "restore it from a backup, or move it away to start afresh"),
+    ("locked", "another program holds it (a backup?): wait for that program, or stop it"),
+    ("not a database", "restore it from a backup, or move it away to start over"),
+    ("malformed", "restore it from a backup, or move it away to start over"),
     ("unable to open", "its directory must exist and be writable"),
     ("disk I/O error", "check its disk"),
 )
+_PASSING = ("full", "readonly", "locked", "unable to open", "disk I/O error", "out of memory")
+_NO_SUCH_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 def _create(path: str) -> None:

@@ -1,4 +1,5 @@
-"""SIGTERM and SIGINT end helr within two seconds with status 0, whatever it is doing."""
+"""SIGTERM and SIGINT end helr within two seconds, whatever it is doing: with status 0, or, a
+one-shot run in the middle of its polls, with 128 + number."""
 
 from __future__ import annotations
 
@@ -26,17 +27,22 @@ LIMIT = 2.0  # seconds
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
 
-def stopped(process: subprocess.Popen[bytes], number: int = TERM) -> None:
-    """Signal it; it has to end well in time, with 0."""
+def stopped(process: subprocess.Popen[bytes], number: int = TERM, *, early: bool = False) -> None:
+    """Signal it; it has to end well in time. `early`: in the middle of `--once`."""
     began = time.monotonic()
     process.send_signal(number)
-    assert ended(process, LIMIT + 3) == 0
+    assert ended(process, LIMIT + 3) == (128 + number if early else 0)
     assert time.monotonic() - began < LIMIT
 
 
 def come_again(errors: bytes) -> int:
     """What the last line says of it; nothing is said of none."""
-    some = rb"stopped by signal \d+(?:; (\d+) events? that (?:was|were) written will come again)?\n"
+    early = rb"(?: before the polls were finished; the next run continues)?"
+    some = (
+        rb"stopped by signal \d+"
+        + early
+        + rb"(?:; (\d+) events? that (?:was|were) written will come again)?\n"
+    )
     found = re.search(some, errors)
     assert found, errors
     return int(found[1] or 0)
@@ -62,7 +68,7 @@ def test_while_it_paces_itself(helr: Helr, changes: dict[str, Any]) -> None:
         process = helr.start("run", "--once")
         reader = follow(process.stdout)
         until(lambda: reader.data.count(b"\n") == 200)
-        stopped(process)
+        stopped(process, early=True)
 
 
 def test_between_two_polls(helr: Helr) -> None:
@@ -117,7 +123,7 @@ def test_with_a_full_pipe_that_nobody_reads(helr: Helr, dedupe: Any) -> None:
         log = follow(process.stderr)
         until(lambda: mock.requests)
         time.sleep(0.3)
-        stopped(process)
+        stopped(process, early=True)
         assert process.stdout is not None
         written = ids(process.stdout.read())
         again = helr.run("run", "--once")
@@ -137,7 +143,7 @@ def test_a_block_under_way_is_waited_for_and_recorded(helr: Helr) -> None:
         process.send_signal(TERM)
         time.sleep(0.3)
         reader = follow(process.stdout)
-        assert ended(process, LIMIT) == 0
+        assert ended(process, LIMIT) == 128 + TERM
         written = ids(reader.end())
         assert 0 < len(written) < 200  # one block, and no more begun
         assert come_again(log.end()) == 0
@@ -187,7 +193,7 @@ def test_while_it_waits_for_a_locked_state_to_begin(helr: Helr) -> None:
         time.sleep(0.4)
         began = time.monotonic()
         process.send_signal(TERM)
-        assert ended(process, LIMIT) in (0, 2)  # 2: it had given up just then
+        assert ended(process, LIMIT) in (0, 5)  # 5: it had given up just then
         assert time.monotonic() - began < LIMIT
 
 
@@ -225,8 +231,9 @@ def test_with_a_log_that_nobody_reads(helr: Helr) -> None:
         stopped(process)
 
 
+@pytest.mark.parametrize("once", [[], ["--once"]])
 @pytest.mark.parametrize("number", [TERM, INT])
-def test_at_any_moment_of_the_start(helr: Helr, number: int) -> None:
+def test_at_any_moment_of_the_start(helr: Helr, number: int, once: list[str]) -> None:
     """From helr's own first step on: before it, a KeyboardInterrupt of Python's can be lost."""
     (helr.cwd / "sitecustomize.py").write_text(
         "import signal, sys\n"
@@ -235,20 +242,21 @@ def test_at_any_moment_of_the_start(helr: Helr, number: int) -> None:
         "    real(*args); sys.stderr.write('started\\n'); sys.stderr.flush()\n"
         "signal.signal = signal_and_tell\n"
     )
-    with MockSlack(events=50) as mock:
+    with MockSlack(events=50, faults=["hang@1+"]) as mock:
         configure(helr, mock.url)
         statuses = Counter[int]()
         for step in range(14):
             env = {"PYTHONPATH": str(helr.cwd)}
-            process = helr.start("run", stdout=subprocess.DEVNULL, env=env)
+            process = helr.start("run", *once, stdout=subprocess.DEVNULL, env=env)
             log = follow(process.stderr)
             log.wait_for("started")
             time.sleep(0.02 * step)
             process.send_signal(number)
             statuses[ended(process, LIMIT + 1)] += 1
             assert b"Traceback" not in log.end()
-        assert set(statuses) <= {0, -number}
-        assert statuses[0] >= 5
+        stopped_early = 128 + number if once else 0
+        assert set(statuses) <= {stopped_early, -number}
+        assert statuses[stopped_early] >= 5
 
 
 @pytest.mark.parametrize("number", [TERM, INT])
@@ -308,3 +316,19 @@ def test_a_pipeline_that_is_interrupted_as_a_whole_succeeds(helr: Helr, tmp_path
         process.stdout.close()
         process.send_signal(INT)
         assert ended(process, LIMIT) == 0
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+def test_a_one_shot_run_cut_short_is_no_success(helr: Helr, number: int) -> None:
+    """So that `helr run --once && next` does not take a part for the whole."""
+    with MockSlack(events=450) as mock:
+        configure(helr, mock.url, resilience={"rate_limit": {"page_delay_secs": 30}})
+        process = helr.start("run", "--once", "-o", "events.ndjson")
+        log = follow(process.stderr)
+        until(lambda: len(mock.requests) == 1 and os.path.getsize(helr.cwd / "events.ndjson"))
+        stopped(process, number, early=True)
+        assert b"before the polls were finished; the next run continues" in log.end()
+        configure(helr, mock.url)
+        assert helr.run("run", "--once", "-o", "events.ndjson").returncode == 0
+        came = ids((helr.cwd / "events.ndjson").read_bytes())
+        assert Counter(came) == Counter(mock.ids())

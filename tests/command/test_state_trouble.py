@@ -136,7 +136,7 @@ def test_a_full_disk_of_its_own(helr: Helr, mock: MockSlack) -> None:
             path.unlink()
         fill()
         result = helr.run("run", "--once")
-        assert result.returncode == 2
+        assert result.returncode == 5
         assert len(result.stderr.splitlines()) == 1
         assert result.stdout == ""
 
@@ -152,6 +152,58 @@ def test_locked_by_another_program(helr: Helr, mock: MockSlack) -> None:
     running.all_came_once()
     running.end()
     assert helr.run("run", "--once").stdout == ""
+
+
+@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_locked_at_the_start(helr: Helr, mock: MockSlack, begin: str) -> None:
+    """Status 5, for which a service is started again, and no word of trying again."""
+    configure(helr, mock.url)
+    assert helr.run("run", "--once").returncode == 0
+    mock.clear_requests()
+    change = ["state", "set", "slack-audit", "oldest_ts", "5"]
+    with closing(sqlite3.connect(helr.cwd / "helr-state.db")) as blocker:
+        blocker.execute(begin)
+        for command in (["run"], ["run", "--once"], change, ["state", "reset", "slack-audit"]):
+            result = helr.run(*command)
+            assert (result.returncode, result.stdout) == (5, "")
+            [line] = result.stderr.splitlines()
+            assert "database is locked: another program holds it" in line
+    assert mock.requests == []
+    assert helr.run("run", "--once").returncode == 0
+
+
+def test_read_only_at_the_start(helr: Helr, mock: MockSlack) -> None:
+    """What SQLite says of a file that it may not write, which root always may."""
+    configure(helr, mock.url)
+    assert helr.run("run", "--once").returncode == 0
+    (helr.cwd / "sitecustomize.py").write_text(
+        "import sqlite3\n"
+        "real = sqlite3.connect\n"
+        "def connect(path, **options):\n"
+        "    return real(f'file:{path}?mode=ro', **{**options, 'uri': True})\n"
+        "sqlite3.connect = connect\n"
+    )
+    mock.clear_requests()
+    result = helr.run("run", "--once", env={"PYTHONPATH": str(helr.cwd)})
+    assert result.returncode == 5
+    [line] = result.stderr.splitlines()
+    assert "readonly database: make the file and its directory writable" in line
+    assert mock.requests == []
+
+
+def test_locked_until_the_end_of_a_one_shot_run(helr: Helr, mock: MockSlack) -> None:
+    """What was delivered cannot be recorded: that is no success, and is said once."""
+    configure(helr, mock.url)
+    process = helr.start("run", "--once")
+    log = follow(process.stderr)
+    until(lambda: mock.requests)
+    with closing(sqlite3.connect(helr.cwd / "helr-state.db", timeout=15)) as blocker:
+        blocker.execute("BEGIN IMMEDIATE")
+        reader = follow(process.stdout)  # its block was waiting in the pipe, or has yet to come
+        assert ended(process, 60) == 5
+    assert log.end().count(b"database is locked") == 1
+    again = ids(helr.run("run", "--once").stdout)
+    assert set(ids(reader.end())) | set(again) == set(mock.ids())
 
 
 def test_an_online_backup_disturbs_nothing(helr: Helr, mock: MockSlack) -> None:
@@ -265,7 +317,7 @@ def test_a_state_on_a_disk_that_may_not_be_written(helr: Helr, mock: MockSlack) 
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         mock.clear_requests()
         result = helr.run("run", "--once")
-        assert result.returncode == 2
+        assert result.returncode == 5
         [line] = result.stderr.splitlines()
         assert "disk/helr-state.db" in line
         assert mock.requests == []

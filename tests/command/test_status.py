@@ -83,6 +83,29 @@ def test_max_age(helr: Helr, mock: MockSlack) -> None:
     assert "(8 min ago): TOO OLD" in done.stdout
 
 
+def test_a_success_in_the_future_is_not_fresh(helr: Helr, mock: MockSlack) -> None:
+    """The clock was ahead then: who knows how long ago that was?"""
+    helr.slack(mock.url)
+    put_success = str(int(time.time()) + 7000)
+    assert helr.run("run", "--once").returncode == 0
+    put(helr, "success", put_success)
+    assert told(helr, "--max-age", "600", status=1)["ok"] is False
+    assert told(helr)["ok"] is True
+    assert ": IN THE FUTURE" in helr.run("status", "--max-age", "600").stdout
+
+
+def test_times_have_no_fractions(helr: Helr, mock: MockSlack) -> None:
+    """As jq's fromdateiso8601 wants them."""
+    helr.slack(mock.url)
+    assert helr.run("run", "--once").returncode == 0
+    put(helr, "cursor", "x")
+    put(helr, "chain", '{"greatest": 1700000000.25, "spelled": "x", "reached": 1600000000.75}')
+    put(helr, "hold", json.dumps({"until": time.time() + 500.5, "reason": "busy"}))
+    found = told(helr)
+    times = found["last_success"], found["held"]["until"], *found["chain"].values()
+    assert sum(isinstance(at, str) and len(at) == len("2023-11-14T22:13:20Z") for at in times) == 4
+
+
 def test_an_open_chain_tells_how_far_back_it_has_come(helr: Helr, mock: MockSlack) -> None:
     pages = {**slack_source("")["pagination"], "max_pages": 2}
     helr.slack(mock.url, pagination=pages, incremental_from=INCREMENTAL)

@@ -29,6 +29,15 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     assert (found.returncode, about_ours) == (0, []), found.stderr
 
 
+def test_a_service_starts_again_unless_a_person_is_needed() -> None:
+    """Status 2 alone: a full disk (5) is one that somebody makes room on."""
+    text = (ROOT / "deploy/helr.service").read_text(encoding="utf-8")
+    assert "\nRestart=on-failure\n" in text
+    assert "\nRestartPreventExitStatus=2\n" in text
+    once = (ROOT / "deploy/helr-once.service").read_text(encoding="utf-8")
+    assert "\nSuccessExitStatus=143\n" in once  # `systemctl stop` in the middle of a poll
+
+
 def commands() -> list[list[str]]:
     """The arguments of every helr that deploy/ starts."""
     found = []

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from helr.config.load import examine
 from helr.config.model import IncrementalFrom, Pagination, Retries, Schedule, Source, Timeouts
+from helr.config.problems import ConfigError
 from helr.errors import UnusableError
 from tests.unit.config.conftest import Load, Problems
 
@@ -249,10 +251,12 @@ class TestEnvironment:
         assert problems(SOURCE, {"HELR_LOG_LEVEL": "loud"}) == [f"{expected} 'loud'"]
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-    def test_a_state_directory_without_permission(self, problems: Problems, tmp_path: Path) -> None:
+    def test_a_state_directory_without_permission(self, loaded: Load, tmp_path: Path) -> None:
+        """`validate` says so; a run finds out when it opens the file, and exits with 5."""
         (tmp_path / "shut").mkdir(mode=0o500)
-        found = problems("\nglobal: {state: {path: shut/x.db}}" + SOURCE)
-        assert "no permission to write in shut" in found[0]
+        loaded("\nglobal: {state: {path: shut/x.db}}" + SOURCE)
+        with pytest.raises(ConfigError, match="no permission to write in shut"):
+            examine(str(tmp_path / "helr.yaml"), environ={})
 
     def test_the_state_need_not_be_writable_to_be_read(self, loaded: Load) -> None:
         text = "\nglobal: {state: {path: /nowhere/x.db}}" + SOURCE

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helr.dedupe import Seen
-from helr.errors import StateError, UnusableError
+from helr.errors import DamagedStateError, StateError
 from helr.state import Checkpoint, SourceNotes, Step, Store
 from helr.state.memory import MemoryStore
 from helr.state.sqlite import VERSION, SqliteStore
@@ -176,7 +176,7 @@ def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     before = path.read_bytes()
-    with pytest.raises(UnusableError, match=r"state\.db: written by a newer helr .*upgrade helr"):
+    with pytest.raises(DamagedStateError, match=r"written by a newer helr .*upgrade helr"):
         open_state(path)
     assert path.read_bytes() == before
 
@@ -188,7 +188,7 @@ def test_an_upgrade_that_fails_half_way_changes_nothing(path: Path) -> None:
             "CREATE TABLE helr_delivered_source (other)"
         )  # in the way of an index to be made
         before = db.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall()
-    with pytest.raises(UnusableError):
+    with pytest.raises(DamagedStateError):
         open_state(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall() == before
@@ -335,7 +335,7 @@ def test_a_locked_file_is_told_and_works_again(path: Path) -> None:
 
 def test_what_is_no_database_is_told(path: Path) -> None:
     path.write_bytes(b"events, not state\n" * 1000)
-    with pytest.raises(UnusableError, match=r"state\.db: file is not a database: restore it"):
+    with pytest.raises(DamagedStateError, match=r"state\.db: file is not a database: restore it"):
         open_state(path)
 
 
@@ -376,7 +376,7 @@ def test_a_file_that_this_user_may_not_open_is_told_with_its_permissions() -> No
         if user == 0:
             os.seteuid(65534)
         try:
-            with pytest.raises(UnusableError) as caught:
+            with pytest.raises(StateError) as caught:
                 SqliteStore(str(path), read_only=True)
             now = os.geteuid()
         finally:
