@@ -107,7 +107,7 @@ def _chain(values: Mapping[str, str]) -> dict[str, Any] | None:
 def _held(values: Mapping[str, str], source: Source, now: float) -> dict[str, Any] | None:
     """The longest of a Retry-After and an open breaker."""
     kinds = ["hold"] + (["breaker"] if source.resilience.circuit_breaker.enabled else [])
-    held = []
+    held: list[dict[str, Any]] = []
     for kind in kinds:
         record = _record(values.get(kind))
         until = number(record.get("until"), now, inf)
