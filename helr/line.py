@@ -38,7 +38,9 @@ class Lines:
     def __init__(self, source: Source) -> None:
         self.source = source
         own = source.transform.timestamp_field
-        self.time_fields = (own,) if own else TIME_FIELDS
+        known = source.incremental_from
+        first = (known.event_timestamp_path,) if known else ()
+        self.time_fields = (own,) if own else tuple(dict.fromkeys((*first, *TIME_FIELDS)))
         self._id_field = source.transform.id_field
         meta = b"}" if self._id_field else b',"meta":{}'
         label = _json(source.label_key) + b":" + _json(source.label_value or source.name)

@@ -18,10 +18,10 @@ import msgspec
 from helr.config.model import Source
 from helr.errors import PollError
 from helr.log import excerpt
-from helr.shape import OverlapError, compile_paths
+from helr.shape import UnfitError, compile_paths
 from helr.transport.model import Response
 
-EVENT_KEYS = ("entries", "items", "events", "data", "logs")
+EVENT_KEYS = ("items", "data", "events", "logs", "entries")  # in the order of the Rust helr
 # Bytes looked at in one go. malloc fetches a text of more than 128 KiB from the kernel anew each
 # time, which costs more than the looking; large pages have raised that bound by themselves.
 _CHUNK, _SMALL_CHUNK = 1 << 16, 1 << 14
@@ -111,7 +111,7 @@ class Decoder:
         try:
             self._raws: _Pass | None = _Pass(self._event_keys, msgspec.Raw, beside)
             self._full = _Columns(self._event_keys, self.paths)
-        except OverlapError:
+        except UnfitError:
             self._raws = None  # every page goes the slow way
 
     def __call__(self, response: Response) -> Page:
@@ -268,7 +268,7 @@ class _Pass:
     under one of `keys` in an object, whose other paths `beside` are read by `of`.
 
     Gives the events (None when there are none) and that object (None for a bare array). Raises
-    OverlapError.
+    UnfitError.
     """
 
     def __init__(self, keys: Sequence[str], kind: Any, beside: Iterable[str] = ()) -> None:
@@ -288,7 +288,7 @@ class _Pass:
 
 class _Columns:
     """A column for each path but those of `absent`, whose presence in any event is a
-    ValidationError. Raises OverlapError."""
+    ValidationError. Raises UnfitError."""
 
     def __init__(
         self, event_keys: Sequence[str], paths: Sequence[str], absent: Collection[str] = ()

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+_UNFIT = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
+
 Getter = Callable[[Any], Any]
 
 
-class OverlapError(ValueError):
-    """One path lies inside another; a Struct cannot decode a value twice."""
+class UnfitError(ValueError):
+    """One path lies inside another, or a key has a character that no Struct's field can have."""
 
 
 def compile_paths(paths: Mapping[str, Any]) -> tuple[Any, dict[str, Getter]]:
     """A Struct for `{path: type of its value}` and, per path, what reads it (None when absent).
 
-    Keys of any spelling will do: the fields are called f0, f1 … Raises OverlapError.
+    The fields are called f0, f1 … Raises UnfitError.
     """
     tree: dict[str, Any] = {}
+    if _UNFIT.search("".join(paths)):
+        raise UnfitError
     for path, kind in paths.items():
         *branches, leaf = path.split(".")
         node = tree
         for key in branches:
             node = node.setdefault(key, {})
             if not isinstance(node, dict):
-                raise OverlapError(path)
+                raise UnfitError(path)
         if leaf in node:
-            raise OverlapError(path)
+            raise UnfitError(path)
         node[leaf] = kind
     return _struct(tree), {path: _getter(tree, path.split(".")) for path in paths}
 

@@ -68,11 +68,13 @@ sources:
       state_key: oldest_ts
       event_timestamp_path: date_create
       param_name: oldest
-    dedupe: # no event twice
+      lookback_secs: 600 # asks for that much again: some events appear minutes late
+    dedupe: # drops what comes a second time
       id_path: id
       capacity: 100000
     on_cursor_error: reset # a cursor that has expired: begin again at the watermark
     max_line_bytes: ${{HELR_MAX_LINE_BYTES:-1000000}} # below the limit of the shipper
+    max_line_bytes_behavior: truncate # a longer event is cut to a smaller, valid line
     transform:
       timestamp_field: date_create
       id_field: id

@@ -107,6 +107,12 @@ def _repeats(source: Source) -> Iterator[Warning_]:
         )
     elif dedupe is None:
         yield (), "no dedupe: after a crash up to a page of events comes twice"
+    if incremental and not incremental.lookback_secs:
+        also = "" if dedupe else ", with dedupe, which drops what comes a second time"
+        yield (
+            ("incremental_from",),
+            f"no lookback_secs: an event that the API shows late is lost; set 600 or more{also}",
+        )
     if incremental and incremental.param_name in source.query_params:
         yield (
             ("query_params", incremental.param_name),

@@ -52,8 +52,6 @@ def _holds_credentials(source: dict[str, Any]) -> bool:
 
 def _parameters(source: dict[str, Any]) -> Iterator[Rule]:
     in_url = [name for name, _ in parse_qsl(urlsplit(source["url"]).query, True)]
-    for name in dict.fromkeys(name for name in in_url if in_url.count(name) > 1):
-        yield ("url",), f"holds the parameter {name} twice; each is sent once"
     cursor = source.get("pagination", {}).get("cursor_param")
     watermark = source.get("incremental_from", {}).get("param_name")
     for place in ("query_params", "first_request_query_params"):

@@ -72,27 +72,36 @@ def open_paginator(pagination: Pagination) -> Paginator:
 
 
 def next_request(source: Source, paginator: Paginator, position: Position) -> Request:
-    """The request a source asks next; no parameter is sent twice.
+    """The request a source asks next; no parameter is sent twice, unless the `url` repeats it.
 
     Without a cursor: the query parameters, those of the first request, and the watermark. With
     one: the query parameters, the value of the incremental parameter that the chain's first
     request carried (a cursor may be only a position, and forget it), and the cursor.
     """
     url, in_url = _split(source.url)
-    params = dict(in_url) | source.query_params
+    params = dict(source.query_params)
     incremental = source.incremental_from
     if position.cursor is None:
         params |= source.first_request_query_params
         if incremental and position.watermark:
             start = position.start(incremental.lookback_secs)
             params[incremental.param_name] = start or position.watermark
-        return Request(url, tuple(params.items()))
+        return Request(url, _pairs(in_url, params))
+    start = position.chain.start if position.chain else None
     if incremental:
-        params.pop(incremental.param_name, None)
-        if position.chain and position.chain.start is not None:
-            params[incremental.param_name] = position.chain.start
+        params[incremental.param_name] = start or ""
     paginator.add(params, position.cursor)
-    return Request(url, tuple(params.items()), cursor=True)
+    pairs = _pairs(in_url, params)
+    if incremental and start is None:
+        pairs = tuple(pair for pair in pairs if pair[0] != incremental.param_name)
+    return Request(url, pairs, cursor=True)
+
+
+def _pairs(
+    in_url: tuple[tuple[str, str], ...], params: dict[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """The url's own parameters, but for those that are set elsewhere, and the others."""
+    return (*(pair for pair in in_url if pair[0] not in params), *params.items())
 
 
 def start_of(source: Source, request: Request) -> str | None:

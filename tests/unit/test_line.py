@@ -20,6 +20,7 @@ URL = "https://api.example/audit/v1/logs"
 
 def source(**changes: Any) -> Source:
     rules = Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1))
+    changes.setdefault("max_line_bytes_behavior", "truncate")
     return Source(name="slack-audit", url=URL, resilience=rules, **changes)
 
 

@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from helr.config.model import Resilience, Source, Timeouts
 from helr.line import TIME_FIELDS, Lines
 from helr.page import ApiError, CursorRefusedError, Decoder, Page, check_utf8
+from helr.slowpage import dig
 from helr.transport.model import Request, Response
 
 RECEIVED = 1_700_000_000.0
@@ -123,3 +125,28 @@ def test_utf8_is_checked_across_the_pieces(size: int, offset: int, tail: list[by
         assert caught.value.object[caught.value.start] == body[expected.start]
     else:
         check_utf8(bytearray(body))
+
+
+keys = st.text(st.characters(codec="utf-16", exclude_characters="."), max_size=3)
+
+
+@given(st.lists(st.lists(keys, min_size=1, max_size=3).map(".".join), min_size=1, max_size=3))
+@example(['a"b', "a\\b", "\0"])
+@example(["a", "a.b", ""])
+def test_a_path_may_have_any_spelling(paths: list[str]) -> None:
+    """A quote, a backslash, a control character, an empty key, one path inside another."""
+    event: dict[str, Any] = {}
+    for number, path in enumerate(paths):
+        *outer, last = path.split(".")
+        inner = event
+        for key in outer:
+            inner = inner.setdefault(key, {})
+            if not isinstance(inner, dict):
+                break
+        else:
+            inner.setdefault(last, number)
+    body = {**event, "entries": [event]}
+    response = Response(Request(URL), URL, "/", 200, {}, json.dumps(body).encode(), RECEIVED)
+    found = Decoder(replace(SOURCE, response_events_path="entries"), paths[0], paths)(response)
+    for path in paths:
+        assert found.column(path) == [dig(event, path)]
