@@ -26,10 +26,8 @@ def run(helr: Helr, mock: MockSlack, *args: str, **changes: Any) -> Any:
     return helr.run("run", "--once", *args)
 
 
-def test_truncate_is_the_default_and_every_other_event_is_whole(
-    helr: Helr, mock: MockSlack
-) -> None:
-    done = run(helr, mock)
+def test_a_cut_line_is_valid_and_every_other_event_is_whole(helr: Helr, mock: MockSlack) -> None:
+    done = run(helr, mock, max_line_bytes_behavior="truncate")
     assert done.returncode == 0
     lines = done.stdout.split("\n")[:-1]
     assert max(len(line.encode()) for line in lines) < 4096
@@ -68,7 +66,7 @@ def test_skip_into_a_file(helr: Helr, mock: MockSlack) -> None:
 
 
 def test_fail_moves_nothing_and_says_what_to_set(helr: Helr, mock: MockSlack) -> None:
-    done = run(helr, mock, max_line_bytes_behavior="fail")
+    done = run(helr, mock)  # to fail is the default: nothing is cut unasked
     assert (done.returncode, done.stdout) == (1, "")
     assert "event LONG makes a line of 10" in done.stderr
     assert "set max_line_bytes_behavior to truncate or skip" in done.stderr
