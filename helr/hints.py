@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from helr.transport.model import Request
 
 BY_STATUS = {
+    304: "the server reports no change, although the request carried no condition; check the"
+    " cache or proxy in between",
     400: "the API does not accept a parameter; check query_params against its documentation",
     401: "the API does not accept the credentials; check auth: token, prefix, expiry",
     403: "the credentials may not read this; check the scopes and the role of the token",

@@ -120,6 +120,8 @@ class Decoder:
         Raises ApiError for an error status or body, CursorRefusedError when it is about the
         cursor that was sent, BadPageError for anything that is no page.
         """
+        if self._says_nothing_new(response):
+            return Page([], {}, None, response.path, response.received, 0, False, response.release)
         if not 200 <= response.status < 300:
             raise self.refusal(response)
         body = self._utf8(response)
@@ -139,6 +141,14 @@ class Decoder:
             b"\n" in body or b"\r" in body,
             response.release,
         )
+
+    def _says_nothing_new(self, response: Response) -> bool:
+        """Whether the status alone is an empty page: 204 and 205, and 304 where the configured
+        headers make the request conditional (RFC 9110 §15.3.5, §15.3.6, §15.4.5)."""
+        if response.status not in (204, 205, 304) or response.body:
+            return False
+        conditional = any(name.lower().startswith("if-") for name in self.source.headers)
+        return response.status != 304 or (conditional and not response.request.cursor)
 
     def _quick(self, body: bytes | bytearray) -> tuple[Sequence[Any], dict[str, Any], str | None]:
         if self._raws is None:

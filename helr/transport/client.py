@@ -19,6 +19,7 @@ from helr.errors import HeldError, PollError, UnusableError
 from helr.log import for_source, redact
 from helr.transport import body, pacing, redirect, security
 from helr.transport.breaker import Breaker
+from helr.transport.buffer import Buffer
 from helr.transport.deadline import Deadline
 from helr.transport.errors import ConnectError, Late, RefusedError, RequestTimeoutError
 from helr.transport.hold import Hold
@@ -165,19 +166,14 @@ class Transport:
         return self._wire
 
     def _read(self, request: Request, reply: Answer, began: float) -> Response:
-        taken: list[threading.Semaphore] = []
-
-        def take_slot() -> None:
-            body.take_slot(self._slots, self._deadline)
-            taken.append(self._slots)
-
+        buffer = Buffer(self._slots, self._deadline)
         try:
             encoding = reply.headers.get("Content-Encoding", "")
-            data = body.read_body(reply, encoding, self._source.max_response_bytes, take_slot)
+            most, check = self._source.max_response_bytes, self._deadline.check
+            data = body.read_body(reply, encoding, most, buffer, check)
         except BaseException as error:
             reply.close()
-            for slot in taken:
-                slot.release()
+            buffer.close()
             if isinstance(error, Late):
                 raise self._late(error, reply.url) from None
             if isinstance(error, body.BadBody):
@@ -186,20 +182,16 @@ class Transport:
                 raise kind(f"{where}: {error}") from None
             raise
         elapsed = self._clock.monotonic() - began
-        shown = security.safe_url(reply.url)
-        self._log.debug(
-            "GET %s: HTTP %d, %d bytes in %.3f s", shown, reply.status, len(data), elapsed
-        )
         return Response(
             request=request,
-            url=shown,
+            url=security.safe_url(reply.url),
             path=security.path_of(reply.url),
             status=reply.status,
             headers=reply.headers,
             body=data,
             received=self._clock.now(),
             elapsed=elapsed,
-            slot=taken[0] if taken else None,
+            slot=buffer.place,
         )
 
     def _late(self, late: Late, url: str) -> RequestTimeoutError:

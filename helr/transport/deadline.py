@@ -6,6 +6,8 @@ All times come from the clock, in seconds; `Late` names the limit that ran out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from helr.clock import Clock
 from helr.config.model import Timeouts
 from helr.transport.errors import Late
@@ -15,15 +17,20 @@ LEAST_SECS = 0.001  # a socket timeout of 0 would mean "do not block"
 
 
 class Deadline:
-    """The limits of the request under way; one request at a time."""
+    """The limits of the request under way; one request at a time.
+
+    `waiting`: called while the server is waited for, at least once every `SLICE_SECS`.
+    """
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
         self.timeouts = timeouts
         self.clock = clock
+        self.waiting: Callable[[], None] | None = None
         self._ends = self._connect_ends = self._read_ends = float("inf")
 
     def start(self) -> None:
         """A request begins now."""
+        self.waiting = None
         self._ends = self.clock.monotonic() + self.timeouts.request_secs
 
     def extend(self, secs: float) -> None:
@@ -43,8 +50,15 @@ class Deadline:
 
     def read_left(self) -> float:
         """Seconds to wait for the next bytes before asking again, at most a slice."""
-        self.clock.check()
+        self.check()
         return max(min(self._left(self._read_ends, "read_secs"), SLICE_SECS), LEAST_SECS)
+
+    def check(self) -> None:
+        """Between two steps of work on what came. Raises Late or Stopped."""
+        self.clock.check()
+        self._left(float("inf"), "request_secs")
+        if self.waiting is not None:
+            self.waiting()
 
     def _left(self, ends: float, key: str) -> float:
         now = self.clock.monotonic()

@@ -17,6 +17,7 @@ import urllib3.exceptions as u3
 from helr.errors import PollError
 from helr.log import redact
 from helr.transport.errors import ConnectError, RefusedError, RequestTimeoutError, TrustError
+from helr.transport.head import BadAnswer
 from helr.transport.security import safe_url
 
 
@@ -151,6 +152,9 @@ def _connect(causes: list[BaseException]) -> Found:
 
 
 def _body(causes: list[BaseException]) -> Found:
+    bad = next((e for e in causes if isinstance(e, BadAnswer)), None)
+    if bad:
+        return ConnectError, f"the answer is not valid HTTP ({_words(bad)})"
     cut: list[Any] = [e for e in causes if isinstance(e, http.client.IncompleteRead)]
     if cut:
         got, rest = cut[-1].partial, cut[-1].expected  # urllib3 counts, http.client keeps bytes

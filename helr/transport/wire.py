@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import http.client
 import io
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from helr.config.model import Source
 from helr.errors import PollError
 from helr.transport.deadline import Deadline
 from helr.transport.faults import explain, is_disconnect
+from helr.transport.head import MOST_BYTES, BadAnswer, framing, read_head
 
 
 class Reply:
@@ -281,12 +283,69 @@ class _TlsConnection(_ConnectMixin, HTTPSConnection):
     pass
 
 
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_CHUNK_SPARE = 16  # bytes around each byte of a chunked body; one byte a chunk takes 5
+
+
 class _TimedResponse(http.client.HTTPResponse):
-    """http.client's answer, reading through `_TimedReader`."""
+    """http.client's answer, reading through `_TimedReader`, and not stricter than browsers.
+
+    What http.client reads with private methods is read by those of the same name here.
+    """
 
     def __init__(self, sock: socket.socket, *args: Any, deadline: Deadline, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, deadline), 65_536)
+        self._spare = MOST_BYTES  # for all that is in a chunked body and is not the body
+
+    def begin(self) -> None:
+        head = read_head(self.fp)
+        fields, self.chunked, self.length = framing(head)
+        self.headers = self.msg = http.client.HTTPMessage()
+        for name, value in fields:
+            self.headers.set_raw(name, value)
+        self.version, self.reason = head.version, head.reason
+        self.code = self.status = head.status
+        self.chunk_left = None
+        ends = self.chunked or self.length is not None
+        self.will_close = bool(self._check_close()) or not ends  # type: ignore[attr-defined]
+
+    def _read_next_chunk_size(self) -> int:
+        """Hexadecimal digits; what follows them is an extension, which means nothing here."""
+        line = self._chunk_line()
+        match = _CHUNK_SIZE.match(line)
+        if not match:
+            if not line:
+                raise http.client.IncompleteRead(b"")
+            raise BadAnswer(f"{line[:20]!r} where the size of a chunk belongs")
+        size = int(match[0], 16)
+        self._spare += size * _CHUNK_SPARE
+        return size
+
+    def _read_and_discard_trailer(self) -> None:
+        while self._chunk_line() not in (b"\r\n", b"\n", b""):
+            pass
+
+    def _get_chunk_left(self) -> int | None:
+        """What is left of the chunk, or of the next one; None after the last."""
+        left: int | None = self.chunk_left
+        if left:
+            return left
+        if left is not None and self._chunk_line() not in (b"\r\n", b"\n"):
+            raise http.client.IncompleteRead(b"")
+        left = self._read_next_chunk_size() or None
+        if left is None:
+            self._read_and_discard_trailer()
+            self._close_conn()  # type: ignore[attr-defined]
+        self.chunk_left = left
+        return left
+
+    def _chunk_line(self) -> bytes:
+        line: bytes = self.fp.readline(self._spare + 1)
+        self._spare -= len(line)
+        if self._spare < 0:
+            raise BadAnswer("its chunks are more than what is in them")
+        return line
 
 
 class _TimedReader(io.RawIOBase):

@@ -62,6 +62,26 @@ def test_an_empty_last_page_that_names_an_error_is_none(
     assert type(caught.value) is refused
 
 
+@pytest.mark.parametrize("status", [204, 205])
+@pytest.mark.parametrize("cursor", [True, False])
+def test_a_status_that_means_no_content_is_an_empty_page(status: int, cursor: bool) -> None:
+    request = Request(URL, cursor=cursor)
+    empty = Decoder(SOURCE, "next", PATHS)(Response(request, URL, "/", status, {}, b"", RECEIVED))
+    assert (empty.raws, empty.cursor, empty.size) == ([], None, 0)
+    assert empty.column("id") == []
+
+
+def test_not_modified_is_an_empty_page_where_a_condition_was_sent() -> None:
+    """Not for a later page of a chain, which would end there."""
+    conditional = replace(SOURCE, headers={"If-None-Match": '"abc"'})
+    for source, cursor in ((SOURCE, False), (conditional, True)):
+        response = Response(Request(URL, cursor=cursor), URL, "/", 304, {}, b"", RECEIVED)
+        with pytest.raises(ApiError, match=r"HTTP 304: the server reports no change"):
+            Decoder(source, "next", ())(response)
+    response = Response(Request(URL), URL, "/", 304, {}, b"", RECEIVED)
+    assert not Decoder(conditional, "next", ())(response).raws
+
+
 def columns(of: Page) -> dict[str, list[Any]]:
     return {path: of.column(path) for path in PATHS}
 

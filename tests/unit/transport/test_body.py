@@ -1,4 +1,4 @@
-"""Bodies: decompression, the bound on their size, and places in memory."""
+"""Bodies: decompression, and bounds on their size and on the work they make."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import threading
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -14,13 +15,19 @@ from hypothesis import strategies as st
 
 from helr.clock import Clock
 from helr.config.model import Timeouts
-from helr.errors import Stopped
-from helr.transport.body import SMALL_BYTES, BadBody, read_body, take_slot
+from helr.transport.body import MOST_CODINGS, BadBody, Readable, read_body
+from helr.transport.buffer import Buffer
 from helr.transport.deadline import Deadline
+from helr.transport.errors import Late
 
 
-def never() -> None:
-    raise AssertionError("a small body needs no place")
+def unpacked(reply: Readable, how: str, limit: int) -> bytes:
+    deadline = Deadline(Timeouts(5, 60, 5), Clock())
+    buffer = Buffer(threading.Semaphore(1), deadline)
+    return bytes(read_body(reply, how, limit, buffer, lambda: None))
+
+
+Pack = Callable[[bytes], bytes]
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -28,7 +35,7 @@ def raw_deflate(data: bytes) -> bytes:
     return machine.compress(data) + machine.flush()
 
 
-PACK = {
+PACK: dict[str, Pack] = {
     "": lambda data: data,
     "identity": lambda data: data,
     "gzip": gzip.compress,
@@ -45,14 +52,14 @@ def test_what_was_packed_comes_out_however_it_is_cut(data: bytes, how: str, size
         def read(self, _: int | None = -1) -> bytes:
             return super().read(size)
 
-    assert read_body(Dripping(PACK[how](data)), how, 10_000, never) == data
+    assert unpacked(Dripping(PACK[how](data)), how, 10_000) == data
 
 
 def test_deflate_without_a_header_and_gzip_in_members() -> None:
     data = b'{"entries":[]}' * 100
-    assert read_body(io.BytesIO(raw_deflate(data)), "deflate", 10_000, never) == data
+    assert unpacked(io.BytesIO(raw_deflate(data)), "deflate", 10_000) == data
     members = gzip.compress(data) + gzip.compress(data)
-    assert read_body(io.BytesIO(members), "gzip", 10_000, never) == data * 2
+    assert unpacked(io.BytesIO(members), "gzip", 10_000) == data * 2
 
 
 @pytest.mark.parametrize("how", ["gzip", "deflate"])
@@ -60,20 +67,93 @@ def test_a_packed_body_that_is_cut_short_or_broken_is_told(how: str) -> None:
     packed = PACK[how](bytes(range(256)) * 40)
     for bad in (packed[:-6], packed[: len(packed) // 2], b"\x1f\x8b nonsense" + packed):
         with pytest.raises(BadBody) as caught:
-            read_body(io.BytesIO(bad), how, 100_000, never)
+            unpacked(io.BytesIO(bad), how, 100_000)
         assert caught.value.cut  # worth another try
 
 
-def test_an_encoding_that_was_not_asked_for() -> None:
-    with pytest.raises(BadBody, match="'br' was not asked for") as caught:
-        read_body(io.BytesIO(b"x"), "br", 10, never)
+@pytest.mark.parametrize("how", ["br", "zstd", "compress", "gzip, br"])
+def test_an_encoding_that_was_not_requested_and_cannot_be_undone(how: str) -> None:
+    packed = gzip.compress(b"x") if how.startswith("gzip") else b"\x8b\x00\x80x\x03"
+    with pytest.raises(BadBody, match=r"'\w+', which was not requested") as caught:
+        unpacked(io.BytesIO(packed), how, 100)
     assert not caught.value.cut
 
 
+PLAIN = b' {"entries": []}'
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("UTF-8", "utf8", "none", "null", "aws-chunked", "chunked", "binary", "8bit", "json"),
+        *("application/json", "*", ",", ";", '""', "identity;q=1", "\xff", "br", "zstd", "gzip"),
+    ],
+)
+def test_a_coding_that_only_the_header_knows_of_is_passed_over(how: str) -> None:
+    assert unpacked(io.BytesIO(PLAIN), how, 100) == PLAIN
+
+
+@pytest.mark.parametrize("how", ["gzip", "gzip, UTF-8", "utf-8,gzip", '"gzip"', "x-gzip;v=1"])
+def test_a_real_coding_among_others_is_undone(how: str) -> None:
+    assert unpacked(io.BytesIO(gzip.compress(PLAIN)), how, 100) == PLAIN
+
+
+@pytest.mark.parametrize(("how", "pack"), [("gzip", zlib.compress), ("deflate", gzip.compress)])
+def test_gzip_and_deflate_are_told_apart_by_what_came(how: str, pack: Pack) -> None:
+    assert unpacked(io.BytesIO(pack(PLAIN)), how, 100) == PLAIN
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 512, b"\0", b"\r\n", b"junk", b"\x1f"])
+def test_what_follows_a_packed_body_is_not_part_of_it(tail: bytes) -> None:
+    for how in ("gzip", "deflate"):
+        assert unpacked(io.BytesIO(PACK[how](PLAIN) + tail), how, 100) == PLAIN
+
+
+def test_no_more_codings_in_one_another_than_curl_undoes() -> None:
+    packed = PLAIN
+    for _ in range(MOST_CODINGS):
+        packed = gzip.compress(packed)
+    assert unpacked(io.BytesIO(packed), ", ".join(["gzip"] * MOST_CODINGS), 100) == PLAIN
+    for number in (MOST_CODINGS + 1, 5000):
+        with pytest.raises(BadBody, match=f"compressed {number} times"):
+            unpacked(io.BytesIO(packed), ",".join(["gzip"] * number), 100)
+
+
+class Endless:
+    """Empty gzip members without end, in `depth` further codings: nothing ever comes out."""
+
+    def __init__(self, depth: int) -> None:
+        piece = gzip.compress(b"") * 1000
+        for _ in range(depth):
+            piece = gzip.compress(piece * 1000)
+        self.piece = piece
+
+    def read(self, _: int) -> bytes:
+        return self.piece
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_work_that_yields_nothing_is_bounded_in_size_and_time(depth: int) -> None:
+    how = ",".join(["gzip"] * (depth + 1))
+    with pytest.raises(BadBody, match="max_response_bytes"):
+        unpacked(Endless(depth), how, 1 << 20)
+    checks = 0
+
+    def late() -> None:
+        nonlocal checks
+        checks += 1
+        if checks > 50:
+            raise Late("request_secs", 5)
+
+    buffer = Buffer(threading.Semaphore(1), Deadline(Timeouts(5, 60, 5), Clock()))
+    with pytest.raises(Late):
+        read_body(Endless(depth), how, 1 << 40, buffer, late)
+
+
 def test_the_limit_itself_is_allowed() -> None:
-    assert len(read_body(io.BytesIO(b"x" * 10), "", 10, never)) == 10
+    assert len(unpacked(io.BytesIO(b"x" * 10), "", 10)) == 10
     with pytest.raises(BadBody, match=r"larger than max_response_bytes \(10\)"):
-        read_body(io.BytesIO(b"x" * 11), "", 10, never)
+        unpacked(io.BytesIO(b"x" * 11), "", 10)
 
 
 def test_a_gzip_of_zeros_is_stopped_early_and_in_little_memory() -> None:
@@ -83,41 +163,9 @@ def test_a_gzip_of_zeros_is_stopped_early_and_in_little_memory() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(BadBody, match="max_response_bytes"):
-            read_body(reply, "gzip", 4 << 20, lambda: None)
+            unpacked(reply, "gzip", 4 << 20)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak < 8 << 20
     assert reply.tell() < len(bomb) / 2
-
-
-def test_a_place_is_taken_once_and_only_for_a_large_body() -> None:
-    taken: list[bool] = []
-    read_body(io.BytesIO(bytes(SMALL_BYTES)), "", 1 << 30, never)
-    read_body(io.BytesIO(bytes(5 * SMALL_BYTES)), "", 1 << 30, lambda: taken.append(True))
-    read_body(
-        io.BytesIO(gzip.compress(bytes(5 * SMALL_BYTES))),
-        "gzip",
-        1 << 30,
-        lambda: taken.append(True),
-    )
-    assert taken == [True, True]
-
-
-def test_waiting_for_a_place_ends_when_one_is_free_and_is_not_the_servers_time() -> None:
-    deadline = Deadline(Timeouts(5, 0.05, 5), Clock())
-    slots = threading.Semaphore(0)
-    deadline.start()
-    threading.Timer(0.15, slots.release).start()
-    take_slot(slots, deadline)
-    deadline.start_read()
-    assert deadline.read_left() > 0
-
-
-def test_waiting_for_a_place_ends_on_a_stop() -> None:
-    clock = Clock()
-    deadline = Deadline(Timeouts(5, 5, 5), clock)
-    deadline.start()
-    threading.Timer(0.1, clock.stop).start()
-    with pytest.raises(Stopped):
-        take_slot(threading.Semaphore(0), deadline)

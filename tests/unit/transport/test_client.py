@@ -16,7 +16,7 @@ import responses
 from helr.config.model import Auth
 from helr.errors import HeldError, PollError, Stopped, UnusableError
 from helr.transport import Request, Response
-from helr.transport.body import SMALL_BYTES
+from helr.transport.buffer import SMALL_BYTES
 from helr.transport.errors import ConnectError, RefusedError
 from tests.unit.transport.support import (
     NOW,

@@ -175,11 +175,14 @@ def test_a_reset_in_the_middle(head: bytes) -> None:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "cut short"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "cut short"),
         (answer(gzip.compress(b"x" * 99), "200 OK", "Content-Encoding: gzip")[:-9], "cut short"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "cut short"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "not valid HTTP (b'zz"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP"),
         (b"\x00\x01\x02\r\n\r\n", "does not speak HTTP"),
         (b"HTTP/1.1 abc\r\n\r\n", "does not speak HTTP"),
-        (b"HTTP/1.1 200 OK\r\nA: " + b"a" * 70_000 + b"\r\n\r\n", "does not speak HTTP"),
+        (
+            b"HTTP/1.1 200 OK\r\nA: " + b"a" * 400_000 + b"\r\n\r\n",
+            "not valid HTTP (its headers are longer than 300 KiB)",
+        ),
         (b"", "closed the connection"),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
