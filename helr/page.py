@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
+from helr import refusal
 from helr.config.model import Source
 from helr.errors import PollError
-from helr.log import excerpt
 from helr.shape import UnfitError, compile_paths
 from helr.transport.model import Response
 
@@ -195,7 +195,12 @@ class Decoder:
                 cursor_text(slowpage.dig(whole, self.cursor_path)) if self.cursor_path else None
             )
         except slowpage.NotAPageError as error:
-            if response.request.cursor and _names_cursor(response.status, bytes(body[:4096]), None):
+            found = refusal.parsed(body)
+            said = refusal.words(found, response.status)
+            refused = response.request.cursor and _names_cursor(
+                response.status, bytes(body[:4096]), said
+            )
+            if refused or refusal.is_error(found):
                 raise self.refusal(response) from None
             raise self._bad(response, str(error), error.advice, cut=error.cut) from None
         except _NotPlain as error:
@@ -252,25 +257,25 @@ class Decoder:
         """What an error response means, with advice."""
         from helr import hints
 
-        head = bytes(response.body[:65536])
-        code = error_code(head)
-        name = self.source.name
-        if response.request.cursor and _names_cursor(response.status, head, code):
+        head = bytes(response.body[: refusal.HEAD_BYTES])
+        words = refusal.words(refusal.parsed(head), response.status)
+        name, status, code = self.source.name, response.status, words.code
+        if response.request.cursor and _names_cursor(status, head, words):
             advice = hints.advice(response.request.url, code=code or "invalid_cursor")
-            what = f", the cursor was refused{f' ({code})' if code else ''}"
-            text = _line(name, response, what, advice)
-            return CursorRefusedError(text, response.status, code)
+            what = f", the cursor was refused{f' ({str(words).strip()})' if str(words) else ''}"
+            return CursorRefusedError(_line(name, response, what, advice), status, code)
         advice = hints.advice(
             response.request.url,
             code=code,
-            status=response.status,
+            status=status,
             body=head[:2048],
             content_type=response.headers.get("Content-Type", ""),
         )
-        what = f" {code}" if code else ""
-        if not code and 200 <= response.status < 300:
-            what = ', the body says `"ok": false` and gives no reason'
-        return ApiError(_line(name, response, what, advice), response.status, code)
+        what = str(words)
+        if 200 <= status < 300:
+            advice = advice or "the body is an error; look it up in the API's documentation"
+            what = what or ", the body says that this is an error and gives no reason"
+        return ApiError(_line(name, response, what, advice), status, code)
 
 
 class _Pass:
@@ -347,45 +352,20 @@ def cursor_text(value: Any) -> str | None:
     raise _NotPlain("the next cursor is neither a string nor a whole number")
 
 
-def error_code(body: bytes) -> str | None:
-    """The short code or message with which an error body names its error, if it does."""
-    return _code_in(_parsed(body))
-
-
-def _parsed(body: bytes) -> Any:
-    """What the body holds; None for what cannot be read."""
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-
-
-def _code_in(found: Any) -> str | None:
-    for _ in range(4):
-        if isinstance(found, dict):
-            names = ("error", "errors", "code", "errorCode", "message", "error_description")
-            found = next((found[name] for name in names if found.get(name)), None)
-        elif isinstance(found, list):
-            found = found[0] if found else None
-    if isinstance(found, (str, int)) and not isinstance(found, bool):
-        return excerpt(" ".join(str(found).split())) or None
-    return None
-
-
 def _is_an_error(response: Response) -> bool:
     """Whether what looks like an empty last page names an error, or refuses the cursor."""
-    found = _parsed(bytes(response.body[:65536]))
+    found = refusal.parsed(response.body)
     if not isinstance(found, dict):
         return False
-    code = _code_in(found)
-    refused = response.request.cursor and code and _names_cursor(response.status, b"", code)
+    said = refusal.words(found, response.status)
+    refused = response.request.cursor and _names_cursor(response.status, b"", said)
     return bool(found.get("error") or found.get("errors") or refused)
 
 
-def _names_cursor(status: int, body: bytes, code: str | None) -> bool:
+def _names_cursor(status: int, body: bytes, words: refusal.Words) -> bool:
     if status not in _CURSOR_STATUSES and not 200 <= status < 300:
         return False
-    said = code.encode("utf-8", "replace") if code else b""
+    said = str(words).encode("utf-8", "replace")
     return status == 410 or any(re.search(_BAD_CURSOR, text) for text in (said, body[:4096]))
 
 
