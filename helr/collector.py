@@ -25,7 +25,7 @@ PAGES_IN_MEMORY = 4
 _DRAIN_SECS = 1.5  # how long a stop waits for the block in the pipe …
 _STOP_SECS = 1.7  # … and for the checkpoints too, when the state file is locked
 _SAY_SECS = 0.1
-_TRIES = 5  # times that the last checkpoints are tried, a second apart
+STATE_TRIES = 5  # times that a one-shot run tries to write the state, a second apart
 _TOGETHER_SECS = 0.1  # a signal to a whole pipeline ends its reader first: it counts as a signal
 
 log = for_source("", "", "")
@@ -124,7 +124,7 @@ class Collector:
 
     def _settle(self, trouble_told: bool) -> None:
         """Beside the main thread, which listens for a stop: a locked state file takes its time."""
-        tries, told = 0, False
+        tries, told = STATE_TRIES - 1 if trouble_told else 0, False
         while True:
             try:
                 wait = self._output.finish()
@@ -133,7 +133,7 @@ class Collector:
             except StateError as error:
                 tries, wait = tries + 1, 1.0
                 self._unrecorded = _status(error)
-                if tries == _TRIES:
+                if tries == STATE_TRIES:
                     if not trouble_told:
                         log.error("%s", error)
                     return self._events.put(error)
@@ -141,7 +141,7 @@ class Collector:
                 self._unrecorded = 0
             if wait <= 0:
                 return self._events.put(Summary())
-            if not told and not tries:
+            if not told and not self._unrecorded:
                 log.info("waiting %.3g s until what was read is settled", wait)
                 told = True
             try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from helr.clock import Clock
-from helr.collector import Collector
+from helr.collector import STATE_TRIES, Collector
 from helr.config.model import Config, Source
 from helr.errors import UnusableError
 from helr.output.opening import check_stdout, open_output
@@ -60,7 +60,13 @@ def run(
         complete_others(store, output_path, clock)
     settle_secs = 0 if replay_dir is not None else config.globals.settle_secs
     output = open_output(
-        output_path, rotation, settle_secs, store, clock, lambda error: collector.gone(error)
+        output_path,
+        rotation,
+        settle_secs,
+        store,
+        clock,
+        lambda error: collector.gone(error),
+        state_tries=STATE_TRIES if once else None,
     )
     tape.begin(store)
     collector = Collector(sources, output, store, clock, tape.connect)

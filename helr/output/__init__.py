@@ -33,8 +33,9 @@ class Output(Protocol):
     def deliver(self, batch: Batch) -> None:
         """Return when the lines are delivered and their checkpoint is recorded or queued.
 
-        Raises OutputGoneError when the reader went away or writing failed, Stopped when a stop
-        was asked for before a block was begun.
+        Waits before a block while an earlier checkpoint cannot be written. Raises OutputGoneError
+        when the reader went away or writing failed, Stopped when a stop was asked for before a
+        block was begun, StateError (a one-shot run alone) when it has waited long enough.
         """
         ...
 

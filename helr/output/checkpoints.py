@@ -1,23 +1,32 @@
 """The queue through which every checkpoint of a stream output goes, in order, once it is settled.
 
-A checkpoint that cannot be written stays at the head of its source's queue; nothing overtakes it.
+A checkpoint that cannot be written stays at the head of its source's queue; nothing overtakes it,
+and no further block is begun: a kill then repeats the one block, not all that followed it.
 Right before each commit the output is asked whether its reader is still there.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 
 from helr.clock import Clock
-from helr.errors import OutputGoneError, StateError
+from helr.errors import OutputGoneError, ReplacedStateError, StateError
 from helr.log import for_source
 from helr.state import Checkpoint, Store
 
+log = logging.getLogger("helr")
+
+_AGAIN_SECS = 1.0  # between two tries to write the state
+
 
 class Checkpoints:
-    """`alive` raises OutputGoneError; `gone` is told of one that the settling thread meets."""
+    """`alive` raises OutputGoneError; `gone` is told of one that the settling thread meets.
+
+    `tries`: how often a state that cannot be written is tried before a block; None: for ever.
+    """
 
     def __init__(
         self,
@@ -26,15 +35,20 @@ class Checkpoints:
         settle_secs: float,
         alive: Callable[[], None],
         gone: Callable[[OutputGoneError], None],
+        tries: int | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._settle_secs = settle_secs
         self._alive = alive
         self._gone = gone
+        self._tries = tries
         self._commit = threading.Lock()  # one commit at a time: in the order of the queue
         self._lock = threading.Lock()  # the queues themselves; never held for long
         self._queues: dict[str, deque[tuple[float, Checkpoint]]] = {}
+        self._dropped: dict[str, tuple[float, int]] = {}  # of a queue: when it was due, its lines
+        self._unwritten: set[str] = set()  # sources whose last commit failed
+        self._given_up: StateError | None = None
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -46,6 +60,7 @@ class Checkpoints:
         due = self._clock.monotonic() + self._settle_secs
         with self._lock:
             self._queues.setdefault(source, deque()).append((due, checkpoint))
+            self._dropped.pop(source, None)
         if self._settle_secs:
             self._start()
             self._wake.set()
@@ -64,10 +79,17 @@ class Checkpoints:
             with self._lock:
                 queue = self._queues.get(source, deque())
                 due = [checkpoint for at, checkpoint in queue if at <= now]
+            self._unwritten.discard(source)
             if not due:
                 return
             self._alive()
-            self._store.commit(source, due)
+            try:
+                self._store.commit(source, due)
+            except ReplacedStateError:
+                raise  # the next poll sees to that; what this file held is gone in any case
+            except StateError:
+                self._unwritten.add(source)
+                raise
             with self._lock:
                 for _ in due:
                     queue.popleft()
@@ -86,14 +108,62 @@ class Checkpoints:
                 failure = failure or error
         return failure
 
+    def ready(self, source: str) -> None:
+        """Record what is due of a source about to be polled. Raises StateError, OutputGoneError."""
+        if self._given_up:
+            raise self._given_up
+        self.flush(source)
+
+    def wait_recorded(self) -> None:
+        """Before a block: wait while a checkpoint of any source is due and cannot be written.
+
+        Raises StateError when it was tried often enough, OutputGoneError, Stopped.
+        """
+        tries = 0
+        while self._unwritten:
+            if self._given_up:
+                raise self._given_up
+            error = self._record_unwritten()
+            if error is None:
+                if tries:
+                    log.info("the state can be written again")
+                return
+            tries += 1
+            if tries == self._tries:
+                self._given_up = error
+                raise error
+            if tries == 1:
+                log.error("%s; nothing more is delivered until then", error)
+            self._clock.sleep(_AGAIN_SECS)
+
+    def _record_unwritten(self) -> StateError | None:
+        """Try those again whose last commit failed; the first that fails again."""
+        for source in list(self._unwritten):
+            try:
+                self.flush(source)
+            except ReplacedStateError:
+                continue
+            except StateError as error:
+                return error
+        return None
+
     def replace(self, source: str, checkpoint: Checkpoint | None) -> None:
-        """Forget what is queued; one checkpoint of everything, due as the last was, replaces it."""
+        """Forget what is queued; one checkpoint of everything, due as the last was, replaces it.
+
+        That may come in a later call: until then it is remembered when the last was due.
+        """
         with self._commit, self._lock:
             old = self._queues.pop(source, None)
+            self._unwritten.discard(source)
+            if old:
+                lines = sum(each.lines for _, each in old)
+                self._dropped[source] = old[-1][0], lines
             if checkpoint:
-                due = old[-1][0] if old else self._clock.monotonic()
-                checkpoint.lines = sum(each.lines for _, each in old or ())
+                due, checkpoint.lines = self._dropped.pop(source, (self._clock.monotonic(), 0))
                 self._queues[source] = deque([(due, checkpoint)])
+        if checkpoint and self._settle_secs:
+            self._start()
+            self._wake.set()
 
     def pending(self) -> int:
         """How many lines the queued checkpoints stand for."""
@@ -130,4 +200,4 @@ class Checkpoints:
             return None
         # an overdue checkpoint could not be written: try again in a second
         wait = due - self._clock.monotonic()
-        return wait if wait > 0 else 1.0
+        return wait if wait > 0 else _AGAIN_SECS

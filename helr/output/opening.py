@@ -30,9 +30,10 @@ def open_output(
     store: Store,
     clock: Clock,
     gone: Callable[[OutputGoneError], None],
+    state_tries: int | None = None,
 ) -> Output:
     """The output at `path`, or standard output; `gone` is told of an output that cannot be used
-    any more. Raises UnusableError, LockedError, StateError."""
+    any more; `state_tries` as for StreamOutput. Raises UnusableError, LockedError, StateError."""
     if path is not None and _regular(path):
         from helr.output.file import FileOutput
 
@@ -44,7 +45,7 @@ def open_output(
 
     fd = sys.stdout.fileno() if path is None else _open_device(path)
     stream = Stream(fd, clock, path or "standard output")
-    return StreamOutput(stream, store, clock, settle_secs, gone)
+    return StreamOutput(stream, store, clock, settle_secs, gone, state_tries)
 
 
 def _regular(path: str) -> bool:

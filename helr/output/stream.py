@@ -160,7 +160,11 @@ def blocks(lines: Iterable[bytes], limit: int) -> Iterator[tuple[list[bytes], bo
 
 
 class StreamOutput:
-    """Delivers into a Stream and queues checkpoints; see helr.output.Output."""
+    """Delivers into a Stream and queues checkpoints; see helr.output.Output.
+
+    `state_tries`: how often a state that cannot be written is tried before a block (a second
+    apart); None: for ever.
+    """
 
     def __init__(
         self,
@@ -169,10 +173,11 @@ class StreamOutput:
         clock: Clock,
         settle_secs: float,
         gone: Callable[[OutputGoneError], None],
+        state_tries: int | None = None,
     ) -> None:
         self._stream = stream
         self._gone = gone
-        self._checkpoints = Checkpoints(store, clock, settle_secs, stream.alive, gone)
+        self._checkpoints = Checkpoints(store, clock, settle_secs, stream.alive, gone, state_tries)
         self._turn = FairLock()
         self._uncovered: dict[str, int] = {}  # lines written that no queued checkpoint covers
 
@@ -189,6 +194,7 @@ class StreamOutput:
         """One block, and what its delivery is worth: its ids, or the whole page's checkpoint."""
         count = len(block) - block.count(b"")  # lines that are left out are empty
         if count:
+            self._checkpoints.wait_recorded()
             self._write(batch.source, b"".join(block), count)
         ids = [key for key in keys if key is not None]
         if last:
@@ -216,7 +222,7 @@ class StreamOutput:
 
     def ready(self, source: str) -> None:
         self._stream.alive()
-        self._checkpoints.flush(source)
+        self._checkpoints.ready(source)
 
     def restate(self, source: str, everything: Checkpoint | None) -> None:
         self._checkpoints.replace(source, everything)

@@ -11,7 +11,7 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -124,6 +124,18 @@ def _(helr: Helr) -> Iterator[Scene]:
         says = "breaker:     open until "
         yield Scene(mock.url, source, test_says=says, test_adds="a run asks nothing", test_exit=0)
         assert len(mock.requests) == 2, "the run asked nothing, the test did"
+
+
+@setting("state locked")
+def _(helr: Helr) -> Iterator[Scene]:
+    with MockSlack(events=3) as mock:
+        helr.slack(mock.url)
+        assert helr.run("run", "--once").returncode == 0
+        with closing(sqlite3.connect(helr.cwd / "helr-state.db", isolation_level=None)) as blocker:
+            blocker.execute("PRAGMA locking_mode = EXCLUSIVE")
+            blocker.execute("BEGIN EXCLUSIVE")
+            yield Scene(mock.url)
+        assert len(mock.requests) == 1, "nothing was asked"
 
 
 @setting("name unknown")

@@ -7,6 +7,7 @@ import logging
 import os
 import pty
 import socket
+import sqlite3
 import struct
 import termios
 import threading
@@ -14,6 +15,7 @@ import time
 import tty
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +24,11 @@ from hypothesis import strategies as st
 
 from helr.clock import Clock
 from helr.errors import OutputGoneError, StateError, Stopped
-from helr.output import Batch, stream
+from helr.output import Batch, checkpoints, stream
 from helr.output.stream import Stream, StreamOutput, blocks
 from helr.state import Checkpoint
 from helr.state.memory import MemoryStore
+from helr.state.sqlite import SqliteStore
 
 SETPIPE, GETPIPE = 1031, 1032
 
@@ -407,6 +410,142 @@ def test_a_checkpoint_that_cannot_be_written_holds_the_source_and_keeps_its_plac
     out.ready("s")
     assert store.cursor() == "c1"
     assert out.again() == 0
+
+
+BLOCKS = 8
+LINE = b"x" * 4095 + b"\n"  # sixteen to a block
+
+
+class LockedFrom(SqliteStore):
+    """State that another program locks right before its commit number `number`."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        super().__init__(str(path), busy_secs=0.01)
+        self.blocker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._number = number
+
+    def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
+        self._number -= 1
+        if self._number == 0:
+            self.blocker.execute("BEGIN IMMEDIATE")
+        super().commit(source, checkpoints)
+
+    def unlock(self) -> None:
+        self.blocker.execute("ROLLBACK")
+
+
+def eight_blocks(source: str = "s") -> Batch:
+    ids: list[str | None] = [f"{source}{number}" for number in range(16 * BLOCKS)]
+    page = Checkpoint(values={"cursor": "c"}, capacity=1000)
+    return Batch(source, [LINE] * len(ids), ids, page)
+
+
+@pytest.mark.parametrize("number", range(1, BLOCKS + 1))
+@pytest.mark.parametrize("ends", ["unlocked", "killed"])
+def test_a_state_locked_at_any_block_repeats_that_block_at_most(
+    pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, ends: str
+) -> None:
+    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    store, clock = LockedFrom(tmp_path / "state.db", number), Clock()
+    out, _ = output(pipe.write_end, store, clock=clock)
+    _, came = pipe.reader()
+    thread, errors = background(lambda: out.deliver(eight_blocks()))
+    last = number == BLOCKS
+    until(lambda: len(came) == number * 65536 and (last or out._checkpoints._unwritten))
+    time.sleep(0.1)  # what must not come has the time to
+    assert len(came) == number * 65536
+    if ends == "killed":
+        clock.stop()
+        thread.join(5)
+        assert [type(error) for error in errors] == ([] if last else [Stopped])
+        recorded = SqliteStore(str(tmp_path / "state.db"), read_only=True).ids("s")
+        assert len(recorded) == 16 * (number - 1)
+        assert out.again() == 16
+        return
+    store.unlock()
+    until(lambda: len(came) == BLOCKS * 65536)
+    thread.join(5)
+    assert errors == []
+    out.ready("s")
+    assert store.ids("s") == eight_blocks().ids
+    assert store.load("s").values == {"cursor": "c"}
+    assert out.again() == 0
+
+
+def test_a_locked_state_holds_every_sources_blocks(
+    pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The promise is one block in all, not one of each source."""
+    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    store = LockedFrom(tmp_path / "state.db", 1)
+    out, _ = output(pipe.write_end, store)
+    _, came = pipe.reader()
+    started = [background(lambda n=name: out.deliver(eight_blocks(n))) for name in "abc"]  # type: ignore[misc]
+    until(lambda: out._checkpoints._unwritten)
+    time.sleep(0.1)
+    assert len(came) == 65536
+    store.unlock()
+    for thread, errors in started:
+        thread.join(5)
+        assert errors == []
+    assert [len(store.ids(name)) for name in "abc"] == [16 * BLOCKS] * 3
+
+
+def test_a_one_shot_run_does_not_wait_for_ever(
+    pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    store, clock = LockedFrom(tmp_path / "state.db", 2), Clock()
+    out = StreamOutput(Stream(pipe.write_end, clock), store, clock, 0, lambda _: None, 3)
+    _, came = pipe.reader()
+    with pytest.raises(StateError, match="locked"):
+        out.deliver(eight_blocks())
+    with pytest.raises(StateError, match="locked"):
+        out.deliver(eight_blocks("other"))
+    with pytest.raises(StateError, match="locked"):
+        out.ready("third")  # which is not even asked
+    assert len(came) == 2 * 65536
+
+
+def test_a_deleted_state_file_holds_up_no_page(pipe: Pipe, tmp_path: Path) -> None:
+    """What was recorded is gone: to wait would save nothing, and no poll would end it."""
+    store = SqliteStore(str(tmp_path / "state.db"), busy_secs=0.01)
+    out, _ = output(pipe.write_end, store)
+    _, came = pipe.reader()
+    (tmp_path / "state.db").unlink()
+    out.deliver(eight_blocks())
+    until(lambda: len(came) == BLOCKS * 65536)
+    with pytest.raises(StateError, match="deleted or replaced"):
+        out.ready("s")
+
+
+class Ticks(Clock):
+    """A clock that the test moves."""
+
+    at = 0.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+@pytest.mark.parametrize("drops", [1, 2])
+def test_a_state_that_is_written_anew_settles_no_sooner(pipe: Pipe, drops: int) -> None:
+    """The queue goes with the old file; when it was due does not."""
+    store, clock = Journal(), Ticks()
+    out, _ = output(pipe.write_end, store, settle=20, clock=clock)
+    _, _ = pipe.reader()
+    out.deliver(batch([b"one\n", b"two\n"], "c1"))
+    clock.at = 5
+    for _ in range(drops):  # as often as the new file could not be read
+        out.restate("s", None)
+    out.restate("s", Checkpoint(values={"cursor": "all"}))
+    assert (store.commits, out.again()) == ([], 2)
+    clock.at = 19.9
+    out.ready("s")
+    assert store.commits == []
+    clock.at = 20
+    out.ready("s")
+    assert (store.cursor(), out.again()) == ("all", 0)
 
 
 def test_sources_take_turns(pipe: Pipe) -> None:
