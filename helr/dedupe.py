@@ -53,6 +53,12 @@ def _rounded(value: float, text: str) -> bool:
     return not abs(value) < 2**53 or len(digits) > 16
 
 
+def key_of_bytes(text: str) -> str:
+    """What stands for an element that has no id, because it is not an event."""
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16)
+    return "\0r" + digest.hexdigest()
+
+
 class Seen:
     """The ids delivered: those of the oldest events are forgotten first.
 

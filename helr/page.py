@@ -18,8 +18,10 @@ import msgspec
 from helr import refusal
 from helr.config.model import Source
 from helr.errors import PollError
+from helr.rejects import Reject
 from helr.shape import UnfitError, compile_paths
 from helr.transport.model import Response
+from helr.value_limit import values_over
 
 EVENT_KEYS = ("items", "data", "events", "logs", "entries")  # in the order of the Rust helr
 # Bytes looked at in one go. malloc fetches a text of more than 128 KiB from the kernel anew each
@@ -72,6 +74,7 @@ class Page(msgspec.Struct):
     size: int
     breaks: bool  # whether raw line breaks stand in the body
     release: Callable[[], None]  # gives the page's place in memory free
+    rejects: Sequence[Reject] = ()  # with on_parse_error: skip_event
     _seconds: dict[str, list[int] | None] = {}
 
     def column(self, path: str) -> list[Any]:
@@ -124,11 +127,16 @@ class Decoder:
             return Page([], {}, None, response.path, response.received, 0, False, response.release)
         if not 200 <= response.status < 300:
             raise self.refusal(response)
-        body = self._utf8(response)
+        body, rejects = response.body, list[Reject]()
+        if over := values_over(body, self.source.max_response_values):
+            limit = f"max_response_values ({self.source.max_response_values})"
+            what = f"the body holds {over} values, more than {limit}"
+            raise self._bad(response, what, "lower `limit`, or raise it")
         try:
+            body = self._utf8(response)
             raws, columns, cursor = self._quick(body)
         except (msgspec.MsgspecError, RecursionError, _NotPlain):
-            raws, columns, cursor = self._slow(response, body)
+            raws, columns, cursor, rejects = self._slow(response, body)
         if not raws and cursor is None and _is_an_error(response):
             raise self.refusal(response)
         return Page(
@@ -140,6 +148,7 @@ class Decoder:
             len(body),
             b"\n" in body or b"\r" in body,
             response.release,
+            rejects,
         )
 
     def _says_nothing_new(self, response: Response) -> bool:
@@ -183,14 +192,13 @@ class Decoder:
 
     def _slow(
         self, response: Response, body: bytes | bytearray
-    ) -> tuple[Sequence[Any], dict[str, list[Any]], str | None]:
+    ) -> tuple[Sequence[Any], dict[str, list[Any]], str | None, list[Reject]]:
         from helr import slowpage
 
         try:
-            whole = slowpage.load(body)
+            raws, events, whole, rejects = self._salvaged(body)
             if isinstance(whole, dict) and whole.get("ok") is False:
                 raise self.refusal(response)
-            raws, events = slowpage.events(body, whole, self._event_keys)
             cursor = (
                 cursor_text(slowpage.dig(whole, self.cursor_path)) if self.cursor_path else None
             )
@@ -206,7 +214,20 @@ class Decoder:
         except _NotPlain as error:
             raise self._bad(response, str(error), "check pagination.cursor_path") from None
         columns = {path: [slowpage.dig(event, path) for event in events] for path in self.paths}
-        return raws, columns, cursor
+        return raws, columns, cursor, rejects
+
+    def _salvaged(
+        self, body: bytes | bytearray
+    ) -> tuple[list[bytes], list[Any], Any, list[Reject]]:
+        """The events of a page that is not plain, decoded too; what surrounds them; and what was
+        set aside, where the source says so. Raises NotAPageError."""
+        from helr import salvage, slowpage
+
+        if self.source.on_parse_error == "skip_event":
+            return salvage.events(body, self._event_keys)
+        whole = slowpage.load(body)
+        raws, events = slowpage.events(body, whole, self._event_keys)
+        return raws, events, whole, []
 
     def _utf8(self, response: Response) -> bytes | bytearray:
         """The body, known to be UTF-8: msgspec does not look inside what it only slices."""
@@ -226,6 +247,8 @@ class Decoder:
         self, response: Response, body: bytes | bytearray, error: UnicodeDecodeError
     ) -> bytes:
         how = self.source.on_invalid_utf8
+        if how == "fail" and self.source.on_parse_error == "skip_event":
+            raise _NotPlain
         if how == "replace":
             return body.decode("utf-8", "replace").encode()
         if how == "escape":

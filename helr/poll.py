@@ -4,6 +4,9 @@ written, delivered and only then checkpointed. The only place that knows this or
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
+
 import msgspec
 
 from helr.clock import Clock
@@ -13,7 +16,8 @@ from helr.log import for_source
 from helr.output import Batch, Output
 from helr.page import BadPageError, CursorRefusedError, Decoder, Page
 from helr.pagination import open_paginator
-from helr.progress import Move, Progress
+from helr.progress import Fresh, Move, Progress
+from helr.rejects import Rejects
 from helr.state import Checkpoint, Store
 from helr.transport import Transport
 from helr.transport.model import Request
@@ -53,6 +57,8 @@ class Poller:
         paths = [*self.progress.paths, *self.lines.paths]
         self.decode = Decoder(source, self.paginator.cursor_path, paths)
         self.log = for_source(source.name, source.label_key, source.label_value)
+        kept = f"{store.path}.rejected" if store.path else None
+        self.rejects = Rejects(source.name, kept, self.log)
         self.summary = Summary()  # of the poll under way
 
     def _load(self) -> Progress:
@@ -117,6 +123,8 @@ class Poller:
         try:
             fresh = self.progress.fresh(page)
             lines, count = self.lines.build(page, fresh.keep)
+            if page.rejects:
+                lines = self._set_aside(page, fresh, lines)
             move = self.progress.after(request, page, fresh)
             loops = self.progress.loops(page)
             if page.cursor is None:  # the chain's end is the poll's: one commit for both
@@ -132,6 +140,12 @@ class Poller:
         if fresh.times:
             summary.reached = fresh.times.reached
         return self._circle() if loops else None
+
+    def _set_aside(self, page: Page, fresh: Fresh, lines: Iterable[bytes]) -> Iterable[bytes]:
+        """Keep what is not an event; an empty line is nothing, but its key is remembered."""
+        if rejects := self.progress.fresh_rejects(page, fresh):
+            self.rejects.keep(rejects, safe_url(self.source.url), page.received)
+        return chain(lines, [b""] * len(rejects)) if self.source.dedupe else lines
 
     def _circle(self) -> CursorRefusedError:
         return CursorRefusedError(

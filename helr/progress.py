@@ -18,6 +18,7 @@ from helr.errors import DamagedStateError, StateError
 from helr.log import for_source
 from helr.page import Page
 from helr.pagination import Chain, Paginator, Position, next_request, start_of
+from helr.rejects import Reject
 from helr.state import Checkpoint, Stored
 from helr.times import instant
 from helr.transport.model import Request
@@ -131,6 +132,16 @@ class Progress:
                 keep = new if keep is None else [keep[index] for index in new]
                 keys = [keys[index] for index in new]
         return Fresh(keep, keys, times)
+
+    def fresh_rejects(self, page: Page, fresh: Fresh) -> list[Reject]:
+        """What was set aside for the first time, whose keys are remembered as those of events."""
+        if not self.source.dedupe:
+            return list(page.rejects)
+        keys = [dedupe.key_of_bytes(reject.text) for reject in page.rejects]
+        new = self.seen.fresh(keys)
+        indexes = range(len(keys)) if new is None else new
+        fresh.keys = [*fresh.keys, *(keys[index] for index in indexes)]
+        return [page.rejects[index] for index in indexes]
 
     @property
     def seen(self) -> dedupe.Seen:

@@ -26,12 +26,20 @@ class NotAPageError(ValueError):
 
 
 _NOT_JSON = "check `url`, and what it is that answers there"
+_BROKEN = (
+    "tell the API's vendor; on_parse_error: skip_event sets the broken events aside and delivers "
+    "the rest"
+)
 _EARLY = "the server or a proxy ended it too early; if it comes again, lower `limit`"
 _ELSEWHERE = "set response_events_path to where the events stand"
+_BESIDE = (
+    "check response_events_path; on_parse_error: skip_event sets such elements aside and delivers "
+    "the rest"
+)
 
 
 def _no_constant(name: str) -> Any:
-    raise NotAPageError(f"the body is not JSON ({name} is no JSON number)", _NOT_JSON)
+    raise NotAPageError(f"the body is not JSON ({name} is no JSON number)", _BROKEN)
 
 
 def _number(text: str) -> int | float:
@@ -59,7 +67,8 @@ def load(body: bytes | bytearray) -> Any:
         what = "the body is JSON cut short" if cut else "the body is not JSON"
         said = error.msg.lower().removesuffix(" at")
         place = f"{said} at byte {len(text[: error.pos].encode('utf-8', 'replace'))}"
-        raise NotAPageError(f"{what} ({place})", _EARLY if cut else _NOT_JSON, cut=cut) from None
+        advice = _BROKEN if text.lstrip()[:1] in ("{", "[") else _NOT_JSON
+        raise NotAPageError(f"{what} ({place})", _EARLY if cut else advice, cut=cut) from None
 
 
 def _too_deep() -> NotAPageError:
@@ -92,9 +101,8 @@ def events(
     where, found = _find(whole, keys)
     for number, event in enumerate(found):
         if not isinstance(event, dict):
-            kind = _kind(event)
-            what = f"element {number} of {where or 'the array'} is {kind}, no event"
-            raise NotAPageError(what, _ELSEWHERE)
+            what = f"{where or 'the array'}[{number}] is {kind(event)}, not an event"
+            raise NotAPageError(what, _BESIDE)
     try:
         return _slices(text, where), found
     except RecursionError:
@@ -112,17 +120,34 @@ def _find(whole: Any, keys: Sequence[str]) -> tuple[str, list[Any]]:
     if isinstance(whole, list):
         return "", whole
     if not isinstance(whole, dict):
-        raise NotAPageError(f"the body is {_kind(whole)}, no page of events", _NOT_JSON)
+        raise NotAPageError(f"the body is {kind(whole)}, no page of events", _NOT_JSON)
     for key in keys:
         found = dig(whole, key)
         if isinstance(found, list):
             return key, found
         if found is not None and len(keys) == 1:
-            raise NotAPageError(f"{key} is {_kind(found)}, no array of events", _ELSEWHERE)
-    raise NotAPageError(f"the body has no array of events at {', '.join(keys)}", _ELSEWHERE)
+            raise NotAPageError(f"{key} is {kind(found)}, no array of events", _ELSEWHERE)
+    raise no_events(keys)
 
 
-def _kind(value: Any) -> str:
+def no_events(keys: Sequence[str]) -> NotAPageError:
+    return NotAPageError(f"the body has no array of events at {', '.join(keys)}", _ELSEWHERE)
+
+
+def cut_short() -> NotAPageError:
+    return NotAPageError("the body is JSON cut short", _EARLY, cut=True)
+
+
+def string(text: str) -> str:
+    """A JSON string decoded; as it is written where it is not a valid one."""
+    try:
+        return str(_json.decode(text))
+    except ValueError:
+        return text[1:-1]
+
+
+def kind(value: Any) -> str:
+    """`null`, `a string` …, as messages call it."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -131,7 +156,8 @@ def _kind(value: Any) -> str:
     return next(name for kind, name in kinds if isinstance(value, kind))
 
 
-def _skip(text: str, at: int) -> int:
+def skip(text: str, at: int) -> int:
+    """Where the next thing that is not white space is."""
     match = _SPACE.match(text, at)
     return match.end() if match else at
 
@@ -139,23 +165,23 @@ def _skip(text: str, at: int) -> int:
 def members(text: str, at: int) -> Iterator[tuple[str, int, int, int]]:
     """Of each member of the object that starts at `at` (known to be valid): its name, where it
     starts, and where its value starts and ends."""
-    at = _skip(text, _skip(text, at) + 1)
+    at = skip(text, skip(text, at) + 1)
     while text[at] != "}":
         name, colon = _json.raw_decode(text, at)
-        begin = _skip(text, _skip(text, colon) + 1)
+        begin = skip(text, skip(text, colon) + 1)
         _, end = _json.raw_decode(text, begin)
         yield name, at, begin, end
-        at = _skip(text, end)
+        at = skip(text, end)
         if text[at] == ",":
-            at = _skip(text, at + 1)
+            at = skip(text, at + 1)
 
 
 def _items(text: str, at: int) -> Iterator[tuple[int, int]]:
     """Start and end of each element of the array that starts at `at` (known to be valid)."""
-    at = _skip(text, _skip(text, at) + 1)
+    at = skip(text, skip(text, at) + 1)
     while text[at] != "]":
         _, end = _json.raw_decode(text, at)
         yield at, end
-        at = _skip(text, end)
+        at = skip(text, end)
         if text[at] == ",":
-            at = _skip(text, at + 1)
+            at = skip(text, at + 1)

@@ -28,6 +28,7 @@ _PLAIN = (
     "response_events_path",
     "max_bytes",
     "max_response_bytes",
+    "max_response_values",
     "max_line_bytes",
     "max_line_bytes_behavior",
     "on_cursor_error",

@@ -141,10 +141,11 @@ class Source(Struct, frozen=True):
     response_events_path: str | None = None
     max_bytes: int | None = None
     max_response_bytes: int = 268_435_456
+    max_response_values: int = 1_000_000
     max_line_bytes: int | None = None
     max_line_bytes_behavior: str = "fail"  # truncate | skip | fail
     on_cursor_error: str = "fail"  # reset | fail
-    on_parse_error: str = "fail"  # skip | fail
+    on_parse_error: str = "fail"  # skip | skip_event | fail
     on_invalid_utf8: str = "fail"  # replace | escape | fail
     allow_insecure: bool = False
 

@@ -61,9 +61,12 @@ class Step(msgspec.Struct):
 
 
 class Store(Protocol):
-    """A backend; safe to use from several threads."""
+    """A backend; safe to use from several threads. `path`: its file, if it has one."""
 
     durable: bool
+
+    @property
+    def path(self) -> str | None: ...
 
     def load(self, source: str) -> Stored: ...
 

@@ -10,6 +10,7 @@ from helr.state import Checkpoint, Step, Stored
 
 class MemoryStore:
     durable = False
+    path: str | None = None
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

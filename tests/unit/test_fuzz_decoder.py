@@ -365,7 +365,7 @@ def test_ok_false_is_an_error_whatever_its_status(pour: Pour, status: int) -> No
     ],
 )
 def test_ok_false_beside_events_is_an_error(pour: Pour, body: bytes) -> None:
-    with pytest.raises(ApiError, match=r'HTTP 200, the body says that this is an error'):
+    with pytest.raises(ApiError, match=r"HTTP 200, the body says that this is an error"):
         pour(body)
 
 

@@ -68,9 +68,11 @@ def test_what_is_none(body: Any) -> None:
 
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["error", "errors", "code", "message", "status", "detail"]), inner
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["error", "errors", "code", "message", "status", "detail"]), inner
+        )
     ),
 )
 

@@ -1,0 +1,119 @@
+"""on_parse_error: skip_event: whatever is wrong with some events, the others come untouched."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from helr.config.model import Resilience, Source, Timeouts
+from helr.page import BadPageError, Decoder, Page
+from helr.transport.model import Request, Response
+
+URL = "https://api.example/logs"
+FAIL = Source(
+    name="s",
+    url=URL,
+    response_events_path="result.entries",
+    resilience=Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1)),
+)
+SKIP = replace(FAIL, on_parse_error="skip_event")
+
+BAD = {
+    b"null": "is null, not an event",
+    b"17": "is a number, not an event",
+    b"true": "is a boolean, not an event",
+    b'"text, with ] and }"': "is a string, not an event",
+    b'[{"id":1},{"id":2}]': "is an array, not an event",
+    b'{"score":NaN}': "is not JSON (NaN is no JSON number)",
+    b'{"score":-Infinity}': "is not JSON (-Infinity is no JSON number)",
+    b'{"ua":"a\tb"}': "is not JSON (invalid control character at byte 8)",
+    b'{"ua":"\xff"}': "is not UTF-8",
+    b'{"ua":tru}': "is not JSON (expecting value at byte 6)",
+    b'{"a":1,}': "is not JSON",
+    b"{'a':1}": "is not JSON",
+    b'{"a" 1}': "is not JSON",
+    b"": "is empty",
+    b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}": "is nested too deeply",
+}
+GOOD = (
+    b'{"id":"a","n":1.50}',
+    b'{ "id" : "b\\"]}," , "x":[1,{"y":"}"}] }',
+    b'{"id":"c","s":"\\ud800"}',
+    '{"id":"\u00e9"}'.encode(),
+    b"{}",
+)
+
+
+def page(source: Source, elements: list[bytes], cursor: str = "more") -> Page:
+    body = b'{"x":[null],"result":{"entries":[%s], "n":1},"next":"%s"}'
+    body %= b" ,\n".join(elements), cursor.encode()
+    response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
+    return Decoder(source, "next", ["id"])(response)
+
+
+@given(st.lists(st.sampled_from([*GOOD, *BAD]), min_size=1, max_size=6))
+@example([b"null"])
+@example([*BAD])
+@example([b'{"a":1,}', GOOD[0]])
+def test_good_events_come_untouched_and_bad_ones_are_named(elements: list[bytes]) -> None:
+    bad = [index for index, element in enumerate(elements) if element in BAD]
+    if elements == [b""]:
+        bad = []  # an empty array
+    found = page(SKIP, elements)
+    good = [element for element in elements if element not in BAD]
+    assert [bytes(raw) for raw in found.raws] == good
+    assert found.cursor == "more"
+    ids = [json.loads(element).get("id") for element in good]
+    assert found.column("id") == ids
+    assert [reject.place for reject in found.rejects] == [f"result.entries[{n}]" for n in bad]
+    for reject, index in zip(found.rejects, bad, strict=True):
+        assert reject.why.startswith(BAD[elements[index]])
+        assert reject.text.encode("utf-8", "surrogateescape") == elements[index]
+    if bad:
+        with pytest.raises(BadPageError):
+            page(FAIL, elements)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[",
+        b'{"result":{"entries":[{"id":1},',
+        b'{"result":{"entries":[{"id":1}]',
+        b'{"result":{"entries":{"id":1}}}',
+        b'{"result":{"entries":[]},"next":NaN}',
+        b'{"result":null}',
+        b"<html>[]</html>",
+        b'{"result":{"entries":[]',
+    ],
+)
+def test_what_surrounds_the_events_must_be_json(body: bytes) -> None:
+    response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
+    with pytest.raises(BadPageError):
+        Decoder(SKIP, "next", ["id"])(response)
+
+
+@given(st.binary(max_size=60) | st.text('{}[],:"\\\\ntf1 ', max_size=30).map(str.encode))
+def test_any_bytes_give_a_page_or_an_error(noise: bytes) -> None:
+    body = b'{"result":{"entries":[' + noise + b"]}}"
+    response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
+    try:
+        found = Decoder(SKIP, "next", ["id"])(response)
+    except BadPageError:
+        return
+    for raw in found.raws:
+        assert isinstance(json.loads(bytes(raw)), dict)
+
+
+def test_a_bare_array_too() -> None:
+    body: Any = b'\xef\xbb\xbf [ {"id":1}, null ]'
+    response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
+    found = Decoder(replace(SKIP, response_events_path=None), None, ["id"])(response)
+    assert [bytes(raw) for raw in found.raws] == [b'{"id":1}']
+    assert [reject.place for reject in found.rejects] == ["the array[1]"]
