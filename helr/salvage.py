@@ -26,7 +26,7 @@ def events(
     text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     where, start = _find(text, keys)
     end, spans = _elements(text, start)
-    around = slowpage.load((text[:start] + "[]" + text[end:]).encode("utf-8", "surrogateescape"))
+    around = _load(text[:start] + "[]" + text[end:])
     raws, decoded, rejects = list[bytes](), list[Any](), list[Reject]()
     for number, (begin, stop) in enumerate(spans):
         element = text[begin:stop]
@@ -41,15 +41,20 @@ def events(
 
 def _decode(element: str) -> tuple[Any, str]:
     """The event, or why the element is none."""
-    if _NOT_UTF8.search(element):
-        return None, "is not UTF-8"
     try:
-        found = slowpage.load(element.encode("utf-8", "surrogatepass"))
+        found = _load(element)
     except slowpage.NotAPageError as error:
         return None, str(error).replace("the body ", "", 1)
     if not isinstance(found, dict):
         return None, f"is {slowpage.kind(found)}, not an event"
     return found, ""
+
+
+def _load(text: str) -> Any:
+    """JSON decoded. Raises NotAPageError."""
+    if _NOT_UTF8.search(text):
+        raise slowpage.not_utf8()
+    return slowpage.load(text.encode("utf-8", "surrogatepass"))
 
 
 def _find(text: str, keys: Sequence[str]) -> tuple[str, int]:

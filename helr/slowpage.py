@@ -134,6 +134,10 @@ def no_events(keys: Sequence[str]) -> NotAPageError:
     return NotAPageError(f"the body has no array of events at {', '.join(keys)}", _ELSEWHERE)
 
 
+def not_utf8() -> NotAPageError:
+    return NotAPageError("the body is not UTF-8", "set on_invalid_utf8: replace or escape")
+
+
 def cut_short() -> NotAPageError:
     return NotAPageError("the body is JSON cut short", _EARLY, cut=True)
 
