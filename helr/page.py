@@ -40,7 +40,12 @@ _BAD_CURSOR = (
 
 
 class ApiError(PollError):
-    """The API answered with an error: an HTTP status, or a body that says `"ok": false`."""
+    """The API answered with an error: an HTTP status, or a body that says `"ok": false`.
+
+    `limited`: it means that there were too many requests, whatever its status says.
+    """
+
+    limited = False
 
     def __init__(self, message: str, status: int, code: str | None) -> None:
         super().__init__(message)
@@ -279,6 +284,7 @@ class Decoder:
     def refusal(self, response: Response) -> ApiError:
         """What an error response means, with advice."""
         from helr import hints
+        from helr.transport.asked import says_limited
 
         head = bytes(response.body[: refusal.HEAD_BYTES])
         words = refusal.words(refusal.parsed(head), response.status)
@@ -287,10 +293,13 @@ class Decoder:
             advice = hints.advice(response.request.url, code=code or "invalid_cursor")
             what = f", the cursor was refused{f' ({str(words).strip()})' if str(words) else ''}"
             return CursorRefusedError(_line(name, response, what, advice), status, code)
+        said = str(words) or head[:2048].decode("utf-8", "replace")
+        limits = self.source.resilience.rate_limit
+        limited = says_limited(status, response.headers, said, limits)
         advice = hints.advice(
             response.request.url,
             code=code,
-            status=status,
+            status=429 if limited else status,
             body=head[:2048],
             content_type=response.headers.get("Content-Type", ""),
         )
@@ -298,7 +307,9 @@ class Decoder:
         if 200 <= status < 300:
             advice = advice or "the body is an error; look it up in the API's documentation"
             what = what or ", the body says that this is an error and gives no reason"
-        return ApiError(_line(name, response, what, advice), status, code)
+        error = ApiError(_line(name, response, what, advice), status, code)
+        error.limited = limited
+        return error
 
 
 class _Pass:

@@ -12,12 +12,12 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor, inf
+from math import floor
 from typing import Any
 
 from helr.config.model import Config, Source
 from helr.errors import UnusableError
-from helr.numbers import number, whole
+from helr.numbers import whole
 from helr.times import instant, rfc3339
 
 
@@ -106,14 +106,18 @@ def _chain(values: Mapping[str, str]) -> dict[str, Any] | None:
 
 def _held(values: Mapping[str, str], source: Source, now: float) -> dict[str, Any] | None:
     """The longest of a Retry-After and an open breaker."""
-    kinds = ["hold"] + (["breaker"] if source.resilience.circuit_breaker.enabled else [])
+    from helr.transport.breaker import open_secs
+    from helr.transport.wait import MOST_SECS, remaining
+
+    circuit = source.resilience.circuit_breaker
+    kinds = {"hold": MOST_SECS} | ({"breaker": open_secs(circuit)} if circuit.enabled else {})
     held: list[dict[str, Any]] = []
-    for kind in kinds:
+    for kind, most in kinds.items():
         record = _record(values.get(kind))
-        until = number(record.get("until"), now, inf)
-        if until is not None and until > now:
-            until = min(until, _LAST)
-            held.append({"by": kind, "until": until, "reason": str(record.get("reason", ""))})
+        left = remaining(record, now, most)
+        if left:
+            reason = str(record.get("reason", ""))
+            held.append({"by": kind, "until": now + left, "reason": reason})
     return max(held, key=lambda each: float(each["until"]), default=None)
 
 
@@ -185,5 +189,4 @@ def _when(at: float, now: float) -> str:
     return f"{rfc3339(floor(at))} ({length + ' ago' if at <= now else 'in ' + length})"
 
 
-_LAST = 253402300799  # 9999-12-31T23:59:59Z, the last second RFC 3339 can write
 _UNITS = ((86_400, "days"), (3_600, "h"), (60, "min"), (1, "s"))

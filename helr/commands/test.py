@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from math import inf
 
@@ -36,10 +35,11 @@ def run(config: Config, name: str) -> int:
     lines = Lines(source)
     decode = Decoder(source, paginator.cursor_path, [*progress.paths, *lines.paths])
     values = dict(stored.values)
-    breaker = Breaker(source.resilience.circuit_breaker, values.pop("breaker", None))
+    clock = Clock()
+    breaker = Breaker(source.resilience.circuit_breaker, clock, values.pop("breaker", None))
     notes = _Notes(config.globals.state, name, values)
     slots = threading.BoundedSemaphore(1)
-    transport = Transport(source, clock=Clock(), notes=notes, slots=slots)
+    transport = Transport(source, clock=clock, notes=notes, slots=slots)
     try:
         transport.check_held()
     except HeldError as error:
@@ -73,7 +73,7 @@ class _Notes(SourceNotes):
 
 def _tell_breaker(name: str, breaker: Breaker) -> None:
     """An open breaker keeps runs from asking, not a person who has just put something right."""
-    until = breaker.blocked_until(time.time())
+    until = breaker.blocked_until()
     if until is not None:
         _say(
             "breaker",

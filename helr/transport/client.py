@@ -17,19 +17,19 @@ from helr.clock import Clock
 from helr.config.model import Source
 from helr.errors import HeldError, PollError, UnusableError
 from helr.log import for_source, redact
-from helr.transport import body, pacing, redirect, security
+from helr.transport import asked, body, pacing, redirect, security
 from helr.transport.breaker import Breaker
 from helr.transport.buffer import Buffer
 from helr.transport.deadline import Deadline
 from helr.transport.errors import ConnectError, Late, RefusedError, RequestTimeoutError
 from helr.transport.hold import Hold
 from helr.transport.model import Decode, Notes, Request, Response, T
+from helr.transport.wait import MOST_SECS
 
 if TYPE_CHECKING:
     from helr.transport.link import Answer, Link
 
 BREAKER_KEY = "breaker"
-DAY_SECS = 86_400
 SPENT = "the server's budget of requests is spent (rate_limit.adaptive)"
 QUIET_SECS = 1.0  # shorter waits for our own pace are not worth a line at info
 
@@ -107,13 +107,13 @@ class Transport:
 
     def check_held(self) -> None:
         """Raises HeldError if a Retry-After or an open breaker forbids asking now."""
-        now = self._clock.now()
         hold, breaker, name = self._held(), self._circuit(), self._source.name
         way_out = f"(`helr state reset {name} --hold` lifts that)"
-        if hold.active(now):
-            text = f"not asked before {_utc(hold.until)} {way_out}: {hold.reason}"
-            raise HeldError(f"{name}: {text}", hold.until)
-        until = breaker.blocked_until(now)
+        until = hold.until()
+        if until is not None:
+            text = f"not asked before {_utc(until)} {way_out}: {hold.reason}"
+            raise HeldError(f"{name}: {text}", until)
+        until = breaker.blocked_until()
         if until is not None:
             text = f"the circuit breaker is open until {_utc(until)} {way_out}: {breaker.reason}"
             raise HeldError(f"{name}: {text}", until)
@@ -205,23 +205,24 @@ class Transport:
 
     def _settle(self, error: PollError | None, response: Response | None) -> None:
         """Tell the breaker, and note what the headers say about the budget."""
-        breaker, now = self._circuit(), self._clock.now()
-        was = breaker.state(now)
+        breaker = self._circuit()
+        was = breaker.state()
         status = response.status if response is not None else 0
         if error is not None and (error.server_fault or status >= 500):
-            changed = breaker.failed(now, self._reason(error))
+            changed = breaker.failed(self._reason(error))
         else:
             changed = response is not None and breaker.succeeded()
         if changed:
             self._notes.set(BREAKER_KEY, breaker.dump())
-            self._tell(was, breaker.state(now))
+            self._tell(was, breaker.state())
         limits = self._source.resilience.rate_limit
         if error is None and response is not None and limits.adaptive:
-            self._spent(pacing.spent_wait(response.headers, limits, now))
+            now = self._clock.now()
+            self._spent(asked.spent_wait(response.headers, limits, now))
 
     def _tell(self, was: str, state: str) -> None:
         if state == "open" and was != "open":
-            until = self._circuit().blocked_until(self._clock.now()) or 0
+            until = self._circuit().blocked_until() or 0
             self._log.warning("circuit breaker: %s → open until %s", was, _utc(until))
         elif state != was:
             self._log.info("circuit breaker: %s → %s", was, state)
@@ -237,23 +238,23 @@ class Transport:
     ) -> tuple[float, str]:
         """How long to wait before the next try, and why; raises when there is none."""
         retries = self._source.resilience.retries
-        asked, header = self._asked_wait(error, response)
-        wait = asked or pacing.backoff(retries, attempt)
+        secs, header = self._asked_wait(error, response)
+        wait = secs or pacing.backoff(retries, attempt)
         again = self._retryable(error, response) and attempt < retries.max_attempts
-        if self._circuit().blocked_until(self._clock.now()) is not None:
+        if self._circuit().blocked_until() is not None:
             again = False
         if deadline is not None and self._clock.monotonic() + wait >= deadline:
             again = False
-        if asked and (not again or asked > retries.max_backoff_secs):
-            until = self._hold_for(asked, self._reason(error))
-            text = f"the server asks to wait {_length(asked)} ({header})"
+        if secs and (not again or secs > retries.max_backoff_secs):
+            until = self._hold_for(secs, self._reason(error))
+            text = f"the server asks to wait {_length(secs)} ({header})"
             raise HeldError(f"{error}; {text}: not asked before {_utc(until)}", until) from error
         if not again:
             if attempt > 1:
                 error.args = (f"{error} ({attempt} tries)", *error.args[1:])
             raise error
-        if asked:
-            self._hold_for(asked, self._reason(error))  # a restart meanwhile must not ask sooner
+        if secs:
+            self._hold_for(secs, self._reason(error))  # a restart meanwhile must not ask sooner
         because = f"{header}, " if header else ""
         again_at = f"{because}then try {attempt + 1} of {retries.max_attempts}"
         return wait, f"{again_at}: {self._reason(error)}"
@@ -267,7 +268,7 @@ class Transport:
             return False
         if error.retryable or response is None:
             return error.retryable
-        status = getattr(error, "status", None)
+        status = 429 if getattr(error, "limited", False) else getattr(error, "status", None)
         status = response.status if status is None or status < 100 else status
         codes = self._source.resilience.retries.retryable_status_codes
         if codes is None:
@@ -279,22 +280,23 @@ class Transport:
         limits = self._source.resilience.rate_limit
         if response is None or not limits.respect_headers or getattr(error, "final", False):
             return 0.0, ""
-        limited = response.status == 429
-        return pacing.asked_wait(response.headers, limits, self._clock.now(), limited=limited)
+        limited = response.status == 429 or getattr(error, "limited", False)
+        now = self._clock.now()
+        return asked.asked_wait(response.headers, limits, now, limited=limited)
 
     # -- waiting
 
-    def _hold_for(self, wait: float, reason: str) -> float:
-        until = self._clock.now() + wait
-        self._held().set(until, reason)
-        if wait > DAY_SECS:
+    def _hold_for(self, secs: float, reason: str) -> float:
+        """Leave the source alone for that long, or for a day; until when."""
+        if secs > MOST_SECS:
             self._log.warning(
-                "the server asks to wait %s, until %s; `helr state reset %s --hold` lifts that",
-                _length(wait),
-                _utc(until),
+                "the server asks to wait %s; helr will try again after %s, or sooner with"
+                " `helr state reset %s --hold`",
+                _length(secs),
+                _length(MOST_SECS),
                 self._source.name,
             )
-        return until
+        return self._held().set(secs, reason)
 
     def _pace(self) -> None:
         """Our own cap, and a budget that the headers said is spent."""
@@ -312,13 +314,13 @@ class Transport:
 
     def _held(self) -> Hold:
         if self._hold is None:
-            self._hold = Hold(self._notes)
+            self._hold = Hold(self._notes, self._clock)
         return self._hold
 
     def _circuit(self) -> Breaker:
         if self._breaker is None:
             config = self._source.resilience.circuit_breaker
-            self._breaker = Breaker(config, self._notes.get(BREAKER_KEY))
+            self._breaker = Breaker(config, self._clock, self._notes.get(BREAKER_KEY))
         return self._breaker
 
 
@@ -334,4 +336,4 @@ def _length(secs: float) -> str:
         return f"{secs:.1f} s"
     if secs < 7_200:
         return f"{secs / 60:.0f} min"
-    return f"{secs / 3600:.1f} h"
+    return f"{secs / 3600:.1f} h" if secs < 100 * 3600 else f"{secs / 86_400:.0f} days"

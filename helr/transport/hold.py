@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 import json
-import math
+from typing import Any
 
+from helr.clock import Clock
 from helr.transport.model import Notes
+from helr.transport.wait import Wait
 
 KEY = "hold"
 
 
 class Hold:
-    """Nothing is asked before `until` (Unix seconds, 0: free). Read once from the notes."""
+    """A wait that the server asked for, and why. Read once from the notes."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, clock: Clock) -> None:
         self._notes = notes
-        self.until = 0.0
+        self._wait = Wait(clock)
+        self._noted = False  # whether the notes hold it
         self.reason = ""
         saved = notes.get(KEY)
         if saved is None:
             return
-        try:
-            data = json.loads(saved)
-            until, self.reason = float(data["until"]), str(data.get("reason", ""))
-            self.until = until if math.isfinite(until) else 0.0
-        except (ValueError, TypeError, KeyError, AttributeError):
-            notes.set(KEY, None)  # nobody could tell what it meant
+        self._noted = True
+        record = _record(saved)
+        self._wait.load(record)
+        self.reason = str(record.get("reason", ""))
+        self.until()
 
-    def set(self, until: float, reason: str) -> None:
-        self.until, self.reason = until, reason
-        self._notes.set(KEY, json.dumps({"until": until, "reason": reason}))
+    def set(self, secs: float, reason: str) -> float:
+        """Begin one of that many seconds, if that is not too long; its end in Unix seconds."""
+        self._wait.begin(secs)
+        self.reason, self._noted = reason, True
+        saved = self._wait.dump()
+        self._notes.set(KEY, json.dumps({**saved, "reason": reason}))
+        return saved["until"]
 
-    def active(self, now: float) -> bool:
-        """Whether it still holds; one that is over is forgotten."""
-        if self.until and now >= self.until:
+    def until(self) -> float | None:
+        """Unix seconds, None when nothing is forbidden; one that is over is forgotten."""
+        ends = self._wait.ends()
+        if ends is None:
             self.lift()
-        return self.until > 0
+        return ends
 
     def lift(self) -> None:
         """It was waited for."""
-        if self.until:
-            self.until, self.reason = 0.0, ""
+        if self._noted:
+            self._noted, self.reason = False, ""
+            self._wait.begin(0)
             self._notes.set(KEY, None)
+
+
+def _record(saved: str) -> dict[str, Any]:
+    try:
+        found = json.loads(saved)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}

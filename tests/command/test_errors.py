@@ -10,7 +10,7 @@ import re
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,13 +55,17 @@ def setting(name: str) -> Callable[[Setting], Setting]:
 
 
 @contextmanager
-def answering(status: int, body: bytes = b"") -> Iterator[str]:
+def answering(
+    status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """A server with one answer to every GET; as a proxy it asks for a login. Yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 
@@ -186,17 +190,24 @@ def _proxied(proxy: str) -> dict[str, str]:
     return {"SLACK_AUDIT_TOKEN": "xoxp-mock", "HTTPS_PROXY": secret}
 
 
-def _status(status: int, body: bytes = b"") -> Setting:
+def _status(status: int, body: bytes = b"", **headers: str) -> Setting:
     def make(helr: Helr) -> Iterator[Scene]:
-        with answering(status, body) as url:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with answering(status, body, named) as url:
             yield Scene(url)
 
     return make
 
 
-for _code in (400, 401, 403, 404, 418):
+for _code in (304, 400, 401, 403, 404, 418):
     setting(f"status {_code}")(_status(_code))
 setting("status 404 with HTML")(_status(404, b"<!DOCTYPE html><title>Not found</title>"))
+
+
+setting("status 403 for a rate limit")(
+    _status(403, b'{"message":"API rate limit exceeded"}', X_RateLimit_Remaining="0")
+)
+setting("compression that was not requested")(_status(200, b"\x8b\x00", Content_Encoding="br"))
 
 
 @setting("no events")
@@ -315,7 +326,7 @@ def test_a_retry_after_holds_every_process_until_it_is_lifted(helr: Helr) -> Non
         with sqlite3.connect(helr.cwd / "helr-state.db") as db:
             (saved,) = db.execute("SELECT value FROM helr_state WHERE key = 'hold'").fetchone()
         db.close()
-        assert set(json.loads(saved)) == {"until", "reason"}
+        assert set(json.loads(saved)) == {"since", "until", "reason"}
         for _ in range(2):
             second = helr.run("run", "--once")
             assert second.returncode == 1

@@ -27,15 +27,19 @@ URL = "http://127.0.0.1:9/audit/v1/logs"
 
 
 class VirtualClock(Clock):
-    """Waits take no time: they are noted, and the time moves on."""
+    """Waits take no time: they are noted, and the time moves on.
+
+    `ahead`: by how much somebody has set the wall clock; `monotonic` knows nothing of it.
+    """
 
     def __init__(self, now: float = NOW) -> None:
         super().__init__()
         self.time = now
+        self.ahead = 0.0
         self.waits: list[float] = []
 
     def now(self) -> float:
-        return self.time
+        return self.time + self.ahead
 
     def monotonic(self) -> float:
         return self.time - NOW

@@ -305,14 +305,56 @@ def test_the_wait_holds_too_when_the_poll_has_no_time_for_it(api: responses.Requ
     assert "hold" in it.notes
 
 
-def test_more_than_a_day_is_warned_about(
+def test_more_than_a_day_is_cut_to_a_day_and_warned_about(
     api: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers(api, 429, Retry_After="90000")
-    with caplog.at_level(logging.WARNING, "helr"), pytest.raises(HeldError):
+    with caplog.at_level(logging.WARNING, "helr"), pytest.raises(HeldError) as caught:
         Fetching().get()
-    assert "25.0 h" in caplog.text
-    assert "`helr state reset s --hold` lifts that" in caplog.text
+    assert caught.value.until == NOW + 86_400
+    assert "the server asks to wait 25.0 h; helr will try again after 24.0 h" in caplog.text
+    assert "`helr state reset s --hold`" in caplog.text
+
+
+class LimitedError(StatusError):
+    """As the page decoder raises it for a 403 that is a rate limit."""
+
+    limited = True
+
+
+def test_a_rate_limit_with_another_status_is_one(api: responses.RequestsMock) -> None:
+    def refuse(response: Response) -> bytes:
+        if response.status == 403:
+            raise LimitedError(403)
+        return bytes(response.body)
+
+    reset = str(int(NOW) + 20)
+    answers(api, 403, X_RateLimit_Reset=reset)  # how GitHub says it; 403 alone is not retried
+    answers(api, 403, 200)
+    it = Fetching()
+    assert it.transport.fetch(Request(URL), refuse) == b"{}"
+    assert it.clock.waits == [20, 2]
+
+
+@pytest.mark.parametrize("ahead", [365 * 86_400, -365 * 86_400])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_clock_set_in_the_middle_of_a_wait_changes_nothing(
+    api: responses.RequestsMock, status: int, ahead: float
+) -> None:
+    answers(api, status, Retry_After="30")
+    answers(api, 200)
+    it = Fetching(breaker={"failure_threshold": 3})
+
+    class Set(VirtualClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds / 2)
+            self.ahead = ahead
+            super().sleep(seconds / 2)
+
+    it.transport._clock = it.clock = Set()
+    assert it.get() == b"{}"
+    assert it.clock.waits == [15, 15]
+    assert not it.notes
 
 
 @pytest.mark.parametrize("saved", ["", "{", "[]", "null", '{"until": "soon"}', '{"until": NaN}'])
