@@ -9,13 +9,26 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, cast
 
 _JOINED = 96  # ids of small pages that are kept together
 _LONGEST = 64  # characters; a longer id is kept as a digest, so that state stays bounded
+
+
+def composite_keys(columns: Sequence[Sequence[Any]]) -> list[str | None]:
+    """What stands for ids of several parts, given column by column; None where no part is there."""
+    if len(columns) == 1:
+        return keys(columns[0])
+    return [_joined(list(map(_key, parts))) for parts in zip(*columns, strict=True)]
+
+
+def _joined(parts: list[str | None]) -> str | None:
+    if not any(parts):
+        return None
+    return _key("\x1f".join((part or "").replace("\0", "\x1e") for part in parts))
 
 
 def keys(ids: Sequence[Any]) -> list[str | None]:
@@ -83,8 +96,13 @@ class Seen:
         """Those to be forgotten first come first."""
         return chain.from_iterable(ids for *_, ids in self._pages)
 
-    def fresh(self, keys: Sequence[str | None]) -> list[int] | None:
+    def fresh(
+        self, keys: Sequence[str | None], same: Callable[[int, int], bool] | None = None
+    ) -> list[int] | None:
         """Indexes of the events to deliver: not seen before, nor earlier in the same page.
+
+        `same`: whether two events of the page with the same key are the same event; they are,
+        if it is not given.
 
         None when that is all of them.
         """
@@ -93,13 +111,14 @@ class Seen:
         if len(here) == len(keys) and None not in here and seen.isdisjoint(here):
             self._all_new = keys, cast("set[str]", here)
             return None
-        here.clear()
+        first: dict[str, int] = {}
         keep = []
         for index, key in enumerate(keys):
-            if key is None:
+            if key is None or (key not in seen and key not in first):
                 keep.append(index)
-            elif key not in seen and key not in here:
-                here.add(key)
+                if key is not None:
+                    first[key] = index
+            elif same and key in first and not same(first[key], index):
                 keep.append(index)
         return keep if len(keep) < len(keys) else None
 

@@ -112,7 +112,7 @@ def _latin(path: str) -> str:
 
 
 def _id_paths(source: Source) -> list[str]:
-    found = [source.dedupe.id_path] if source.dedupe else []
+    found = list(source.dedupe.id_paths) if source.dedupe else []
     return [*found, *([source.transform.id_field] if source.transform.id_field else []), "id"]
 
 

@@ -80,6 +80,7 @@ class Page(msgspec.Struct):
     breaks: bool  # whether raw line breaks stand in the body
     release: Callable[[], None]  # gives the page's place in memory free
     rejects: Sequence[Reject] = ()  # with on_parse_error: skip_event
+    next_signs: Sequence[str] = ()  # looked for only where the decoder is told to
     _seconds: dict[str, list[int] | None] = {}
 
     def column(self, path: str) -> list[Any]:
@@ -111,6 +112,7 @@ class Decoder:
         self.source = source
         self.cursor_path = cursor_path
         self.paths = tuple(dict.fromkeys(paths))
+        self.looks_for_more = False  # set until a first watermark: see helr.told
         where = source.response_events_path
         self._event_keys = (where,) if where else EVENT_KEYS
         self._lean: _Columns | None = None
@@ -154,7 +156,15 @@ class Decoder:
             b"\n" in body or b"\r" in body,
             response.release,
             rejects,
+            self._next_signs(response, body) if cursor is None else (),
         )
+
+    def _next_signs(self, response: Response, body: bytes | bytearray) -> Sequence[str]:
+        if not self.looks_for_more:
+            return ()
+        from helr.told import next_signs
+
+        return tuple(next_signs(body, response.headers))
 
     def _says_nothing_new(self, response: Response) -> bool:
         """Whether the status alone is an empty page: 204 and 205, and 304 where the configured

@@ -114,6 +114,7 @@ class Poller:
 
     def _page(self, summary: Summary, deadline: float | None) -> CursorRefusedError | None:
         """One page, whose memory is free again when this returns; see `_deliver`."""
+        self.decode.looks_for_more = self.progress.position.watermark is None
         request = self.progress.request()
         page = self.transport.fetch(request, self.decode, deadline=deadline)
         return self._deliver(request, page, summary)

@@ -21,6 +21,7 @@ from helr.pagination import Chain, Paginator, Position, next_request, start_of
 from helr.rejects import Reject
 from helr.state import Checkpoint, Stored
 from helr.times import instant
+from helr.told import Told
 from helr.transport.model import Request
 
 _STUCK = 2  # resets in a row without a finished chain that are worth a warning
@@ -62,6 +63,7 @@ class Progress:
         self._load_ids = ids
         self._seen: dedupe.Seen | None = None
         self._warned = False
+        self.told = Told(source, self._log)
         values = stored.values
         self._url = values.get(origin.KEY)  # of the API that all this comes from; Helr keeps none
         if warning := origin.another(source, values):
@@ -94,7 +96,7 @@ class Progress:
         """The event fields this needs of a page."""
         incremental, unique = self._incremental, self.source.dedupe
         return ([incremental.event_timestamp_path] if incremental else []) + (
-            [unique.id_path] if unique else []
+            list(unique.id_paths) if unique else []
         )
 
     def request(self) -> Request:
@@ -120,17 +122,26 @@ class Progress:
 
     def fresh(self, page: Page) -> Fresh:
         if not page.raws:
+            self.told.findings(page, [])
             return Fresh(None, [], None)
         times = self._times(page)
         keep, keys = None, list[str | None]()
+        ids: list[str | None] = []
         if times and (repeats := self.edge.repeats(page.raws, times)):
             keep = [index for index in range(len(page.raws)) if index not in repeats]
         if self.source.dedupe and keep != []:
-            keys = dedupe.keys(page.column(self.source.dedupe.id_path))
+            keys = dedupe.composite_keys([page.column(p) for p in self.source.dedupe.id_paths])
+            ids = keys
             keys = keys if keep is None else [keys[index] for index in keep]
-            if (new := self.seen.fresh(keys)) is not None:
+            places = range(len(page.raws)) if keep is None else keep
+
+            def same(one: int, other: int) -> bool:
+                return self.told.same(page, places[one], places[other])
+
+            if (new := self.seen.fresh(keys, same)) is not None:
                 keep = new if keep is None else [keep[index] for index in new]
                 keys = [keys[index] for index in new]
+        self.told.findings(page, ids)
         return Fresh(keep, keys, times)
 
     def fresh_rejects(self, page: Page, fresh: Fresh) -> list[Reject]:

@@ -48,8 +48,12 @@ def run(config: Config, name: str) -> int:
     _tell_breaker(name, breaker)
     request = progress.request()
     _say("request", _shown(request))
+    decode.looks_for_more = True
     page = transport.fetch(request, lambda response: _told(response, decode))
     _report(source, request, page)
+    progress.fresh(page)  # what does not fit the config is a warning of its own
+    for reject in page.rejects:
+        _say("set aside", f"{reject.place} {reject.why}")
     sys.stdout.flush()
     with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as out:
         out.writelines(lines.build(page)[0])

@@ -159,7 +159,7 @@ def _otherwise(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
     if known and known.event_timestamp_path != vendor["time_path"]:
         text = f"{name}'s events have their time in {vendor['time_path']}"
         yield ("incremental_from", "event_timestamp_path"), text
-    if unique and unique.id_path != vendor["id_path"]:
+    if unique and vendor["id_path"] not in unique.id_paths:
         text = f"{name}'s events have their id in {vendor['id_path']}"
         yield ("dedupe", "id_path"), text
     if start in source.first_request_query_params and source.incremental_from is None:

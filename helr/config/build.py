@@ -74,10 +74,16 @@ def source_from(name: str, values: Values, whole: GlobalConfig) -> Source:
         auth=auth_from(given["auth"]) if "auth" in given else None,
         pagination=_pagination(given.get("pagination", {})),
         incremental_from=_incremental(given),
-        dedupe=Dedupe(**_whole(given["dedupe"])) if "dedupe" in given else None,
+        dedupe=_dedupe(given["dedupe"]) if "dedupe" in given else None,
         transform=Transform(**given.get("transform", {})),
         **_whole({key: given[key] for key in _PLAIN if key in given}),
     )
+
+
+def _dedupe(given: dict[str, Any]) -> Dedupe:
+    path = given["id_path"]
+    known = given | {"id_path": path if isinstance(path, str) else tuple(path)}
+    return Dedupe(**_whole(known))
 
 
 def auth_from(given: dict[str, Any]) -> Auth:

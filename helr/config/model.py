@@ -114,8 +114,12 @@ class IncrementalFrom(Struct, frozen=True):
 
 
 class Dedupe(Struct, frozen=True):
-    id_path: str
+    id_path: str | tuple[str, ...]  # several: the id is all of them together
     capacity: int = 100_000
+
+    @property
+    def id_paths(self) -> tuple[str, ...]:
+        return (self.id_path,) if isinstance(self.id_path, str) else self.id_path
 
 
 class Transform(Struct, frozen=True):

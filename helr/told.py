@@ -1,0 +1,155 @@
+"""A config that does not fit its API shows itself: each finding is a warning, once a process.
+
+What an answer shows and the config ignores would lose events without a word: a next page that is
+not asked for, an id that no event has, different events with one id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from helr.config.model import Source
+from helr.log import Log, counted, excerpt
+from helr.page import Page
+
+_LOOKED_AT = 1000  # events whose ids are compared with their bytes: a wrong path shows early
+_DEEP = 4
+_MOST_KEYS = 12  # shown of an event
+_NEXT = frozenset(
+    (
+        *("next", "nextcursor", "nextpage", "nextpagetoken", "nexttoken", "nextlink", "nexturl"),
+        *("nextpageurl", "nextoffset", "nextmarker", "nextstreamposition", "nextrecordsurl"),
+        *("odatanextlink", "endcursor", "continuationtoken", "pagetoken", "hasmore", "hasnext"),
+        *("hasnextpage", "more", "moreresults", "istruncated"),
+    )
+)
+_NOTHING = (b"null", b"false", b'""', b"0")
+
+
+class Told:
+    """What one source was warned of."""
+
+    def __init__(self, source: Source, log: Log) -> None:
+        self._source = source
+        self._log = log
+        self._said: set[str] = set()
+        self._looked: set[str] = set()  # settings that one look shows to be right or wrong
+        self._bytes: dict[str, int] = {}  # of the first events: key to hash
+
+    def _warn(self, what: str, text: str, *args: object) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            self._log.warning(text, *args)
+
+    def findings(self, page: Page, keys: Sequence[str | None]) -> None:
+        """Look at one page; most of what there is to say shows on a source's first."""
+        if page.next_signs:
+            self._warn("more", "%s", unfollowed(self._source, page.next_signs))
+        if not page.raws:
+            return
+        for name in ("timestamp_field", "id_field"):
+            path = getattr(self._source.transform, name)
+            if path and name not in self._looked and not page.has(path):
+                self._warn(
+                    name,
+                    "nothing at transform.%s (%s) in %s; the keys of an event: %s",
+                    *(name, path, counted(len(page.raws), "event"), keys_of(page)),
+                )
+            self._looked.add(name)
+        self._ids(page, keys)
+
+    def _ids(self, page: Page, keys: Sequence[str | None]) -> None:
+        """Whether events have ids at all, and whether those of the first are theirs alone."""
+        if len(self._bytes) >= _LOOKED_AT or not keys:
+            return
+        if keys.count(None) == len(keys):
+            self._warn("ids", "%s", no_ids(self._source, page))
+        for index in range(min(len(keys), _LOOKED_AT)):
+            key, found = keys[index], hash(bytes(page.raws[index]))
+            if key is not None and self._bytes.setdefault(key, found) != found:
+                self._shared(key)
+
+    def same(self, page: Page, one: int, other: int) -> bool:
+        """Whether two events with one id are equal; different ones are both delivered."""
+        if bytes(page.raws[one]) == bytes(page.raws[other]):
+            return True
+        self._shared("")
+        return False
+
+    def _shared(self, key: str) -> None:
+        shown = f" ({excerpt(key, 64)})" if key.isprintable() and key else ""
+        self._warn(
+            "shared",
+            "different events have the same id at dedupe.id_path%s: those on one page are all "
+            "delivered, a later one is taken for a repeat; name a path that is unique, or several "
+            "that are together (id_path: [time, id])",
+            shown,
+        )
+
+
+def no_ids(source: Source, page: Page) -> str:
+    """That no event of a page has an id."""
+    paths = source.dedupe.id_paths if source.dedupe else ()
+    values = [value for path in paths for value in page.column(path) if value is not None]
+    found = f" but {kind_of(values[0])}" if values else ""
+    return (
+        f"no id{found} at dedupe.id_path ({', '.join(paths)}) in "
+        f"{counted(len(page.raws), 'event')}: nothing is recognised as a repeat; the keys of an "
+        f"event: {keys_of(page)}"
+    )
+
+
+def kind_of(value: Any) -> str:
+    from helr.slowpage import kind
+
+    return kind(value)
+
+
+def keys_of(page: Page) -> str:
+    """The first keys of a page's first event."""
+    try:
+        found = list(msgspec.json.decode(page.raws[0], type=dict[str, msgspec.Raw]))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
+        return "unknown"
+    return excerpt(", ".join(found[:_MOST_KEYS])) + (", …" if len(found) > _MOST_KEYS else "")
+
+
+def unfollowed(source: Source, signs: Sequence[str]) -> str:
+    """That an answer shows a next page which nothing asks for."""
+    path = source.pagination.options.get("cursor_path")
+    ours = f"nothing is at pagination.cursor_path ({path})" if path else "pagination is not set"
+    return (
+        f"the API shows that there are more events ({', '.join(signs)}), but {ours}: "
+        "those after this page are not collected"
+    )
+
+
+def next_signs(body: bytes | bytearray, headers: Mapping[str, str]) -> Iterator[str]:
+    """Where an answer says that there are more pages: paths in its body, a Link header."""
+    if "next" in _relations(headers.get("Link", "")):
+        yield "a Link header with rel=next"
+    if body[:1] == b"{":
+        yield from _signs(bytes(body), "", _DEEP)
+
+
+def _relations(link: str) -> set[str]:
+    parts = (part.strip().lower() for part in link.replace(",", ";").split(";"))
+    rels = (part.partition("=")[2].strip(' "') for part in parts if part.startswith("rel"))
+    return {word for rel in rels for word in rel.split()}
+
+
+def _signs(raw: bytes, path: str, depth: int) -> Iterator[str]:
+    try:
+        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    for key, part in found.items():
+        value, where = bytes(part), f"{path}{key}"
+        if value[:1] == b"{" and depth > 1:
+            yield from _signs(value, f"{where}.", depth - 1)
+        plain = "".join(char for char in key.lower() if char.isalnum())
+        if plain in _NEXT and value[:1] not in b"{[" and value not in _NOTHING:
+            yield excerpt(where, 80)
