@@ -31,6 +31,7 @@ _PLAIN = (
     "max_response_values",
     "max_line_bytes",
     "max_line_bytes_behavior",
+    "cookies",
     "on_cursor_error",
     "on_parse_error",
     "on_invalid_utf8",

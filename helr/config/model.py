@@ -148,6 +148,7 @@ class Source(Struct, frozen=True):
     max_response_values: int = 1_000_000
     max_line_bytes: int | None = None
     max_line_bytes_behavior: str = "fail"  # truncate | skip | fail
+    cookies: str = "none"  # none | chain
     on_cursor_error: str = "fail"  # reset | fail
     on_parse_error: str = "fail"  # skip | skip_event | fail
     on_invalid_utf8: str = "fail"  # replace | escape | fail

@@ -7,9 +7,12 @@ is announced and ends on a stop.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from helr import __version__, hints
 from helr.auth import SecretError, open_auth
@@ -27,6 +30,7 @@ from helr.transport.model import Decode, Notes, Request, Response, T
 from helr.transport.wait import MOST_SECS
 
 if TYPE_CHECKING:
+    from helr.transport.cookies import Cookies
     from helr.transport.link import Answer, Link
 
 BREAKER_KEY = "breaker"
@@ -69,6 +73,8 @@ class Transport:
             "Accept-Encoding": "gzip, deflate",
             "Connection": "keep-alive",
         }
+        self._cookies = _cookies() if source.cookies == "chain" else None
+        self._cookie_ignored = False
         self._not_before = 0.0  # adaptive: clock.monotonic() at which the budget is refilled
         self._wire = wire
         self._hold: Hold | None = None
@@ -93,6 +99,7 @@ class Transport:
             except PollError as error:
                 if response is not None:
                     response.release()
+                self._suggest_cookies(error)
                 self._settle(error, response)
                 wait, reason = self._wait_after(error, response, attempt, deadline)
             except BaseException:
@@ -128,24 +135,75 @@ class Transport:
     # -- one try
 
     def _send(self, request: Request) -> Response:
+        """One answer, redirects followed; each request is one line at debug."""
         headers = {**self._base_headers, **self._source.headers, **self._credentials()}
-        wire, url, params = self._connections(), request.url, request.params
+        url, params = request.url, request.params
         began = self._clock.monotonic()
         self._deadline.start()
+        if not request.cursor:
+            self._begin_chain()
         for _ in range(redirect.MOST + 1):
             try:
-                reply = wire.get(url, params, headers)
-            except Late as late:
-                raise self._late(late, url) from None
-            target = redirect.target(self._source.name, reply.status, reply.headers, reply.url)
-            if target is None:
-                return self._read(request, reply, began)
+                reply = self._ask(url, params, headers)
+                target = redirect.target(self._source.name, reply.status, reply.headers, reply.url)
+                if target is None:
+                    response = self._read(request, reply, began)
+                    self._say_asked(reply.url, (), f"{len(response.body)} bytes", began, reply)
+                    return response
+            except PollError:
+                self._say_asked(url, params, "failed", began)
+                raise
+            self._say_asked(reply.url, (), "redirected", began, reply)
             reply.close()
             url, params = target, ()
         raise RefusedError(
             f"{self._source.name}: {security.safe_url(request.url)}: more than {redirect.MOST}"
             " redirects; put the final address into `url`"
         )
+
+    def _begin_chain(self) -> None:
+        self._cookie_ignored = False
+        if self._cookies:
+            self._cookies.forget()
+
+    def _ask(
+        self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
+    ) -> Answer:
+        wire = self._connections()
+        if self._cookies:
+            headers = self._cookies.added(headers, url)
+        try:
+            reply = wire.get(url, params, headers)
+        except Late as late:
+            raise self._late(late, url) from None
+        if self._cookies:
+            self._cookies.keep(reply.headers, reply.url)
+        elif "Set-Cookie" in reply.headers:
+            self._cookie_ignored = True
+        return reply
+
+    def _suggest_cookies(self, error: PollError) -> None:
+        """A cursor that is refused may be one that only another node of the API knows."""
+        if getattr(error, "final", False) and self._cookie_ignored:
+            error.args = (f"{error}; the server sets a cookie: try `cookies: chain`",)
+
+    def _say_asked(
+        self,
+        url: str,
+        params: tuple[tuple[str, str], ...],
+        what: str,
+        began: float,
+        reply: Answer | None = None,
+    ) -> None:
+        """The query is shown, but for its secrets."""
+        if not self._log.isEnabledFor(logging.DEBUG):
+            return
+        from helr.recording import scrub
+
+        query = ("&" if "?" in url else "?") + urlencode(params) if params else ""
+        status = f"HTTP {reply.status}, " if reply else ""
+        secs = self._clock.monotonic() - began
+        self._log.debug("GET %s: %s%s in %.3f s", scrub.text(url + query), status, what, secs)
 
     def _credentials(self) -> dict[str, str]:
         try:
@@ -322,6 +380,12 @@ class Transport:
             config = self._source.resilience.circuit_breaker
             self._breaker = Breaker(config, self._clock, self._notes.get(BREAKER_KEY))
         return self._breaker
+
+
+def _cookies() -> Cookies:
+    from helr.transport.cookies import Cookies  # few sources need it
+
+    return Cookies()
 
 
 def _utc(when: float) -> str:

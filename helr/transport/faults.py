@@ -20,6 +20,10 @@ from helr.transport.errors import ConnectError, RefusedError, RequestTimeoutErro
 from helr.transport.head import BadAnswer
 from helr.transport.security import safe_url
 
+_NAME_CA = (
+    "if a private CA or an inspecting proxy signed it, name that CA in resilience.tls.ca_file"
+)
+
 
 def chain(error: BaseException) -> Iterator[BaseException]:
     """The error and everything it wraps: causes, contexts, `reason` and arguments."""
@@ -40,14 +44,21 @@ def is_disconnect(error: BaseException) -> bool:
     return any(isinstance(e, kinds) for e in chain(error))
 
 
-def explain(error: BaseException, name: str, url: str) -> PollError:
-    """The PollError to raise for what a request to `url` of source `name` died of."""
+def explain(error: BaseException, name: str, url: str, own_ca: str = "") -> PollError:
+    """The PollError to raise for what a request to `url` of source `name` died of.
+
+    `own_ca`: the key of `resilience.tls` that names a CA, if one does.
+    """
     causes = list(chain(error))
     looks = (_proxy, _trust, _tls, _dns, _timeout, _connect, _body, _request)
     kind, text = next(filter(None, (look(causes) for look in looks)), None) or (
         ConnectError,
         f"{_words(causes[-1])}; check the network between here and there",
     )
+    if own_ca and text.endswith(_NAME_CA):
+        text = text.removesuffix(_NAME_CA) + (
+            f"the certificates in resilience.tls.{own_ca} do not include the CA that issued it"
+        )
     return kind(redact(f"{name}: {safe_url(url)}: {text}"))
 
 
@@ -83,10 +94,7 @@ def _cure(said: str) -> str:
     if "mismatch" in low or "not valid for" in low:
         return "check the host name in `url`"
     if "self-signed" in low or "self signed" in low or "issuer" in low:
-        return (
-            "if a private CA or an inspecting proxy signed it, name that CA in"
-            " resilience.tls.ca_file"
-        )
+        return _NAME_CA
     return "see resilience.tls in the configuration"
 
 

@@ -23,6 +23,7 @@ def make_context(source: Source) -> ssl.SSLContext:
     tls, where = source.resilience.tls, f"{source.name}: resilience.tls"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host name
     context.minimum_version = VERSIONS[tls.min_version or "1.2"]
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate CA may be named alone
     context.set_alpn_protocols(["http/1.1"])
     own = tls.ca_file or tls.ca_env
     if not (tls.ca_only and own):

@@ -70,6 +70,8 @@ class Wire:
 
     def __init__(self, source: Source, deadline: Deadline, context: ssl.SSLContext | None) -> None:
         self._name, self._url = source.name, source.url
+        tls = source.resilience.tls
+        self._own_ca = "ca_file" if tls.ca_file else "ca_env" if tls.ca_env else ""
         self._adapter = _Adapter(deadline, context)
         self._deadline = deadline
         # only until the deadline takes over; made once, as it is checked whenever it is made
@@ -90,7 +92,7 @@ class Wire:
 
         Raises PollError (see errors.py), Late when a limit runs out, Stopped.
         """
-        fault = partial(explain, name=self._name, url=url)
+        fault = partial(explain, name=self._name, url=url, own_ca=self._own_ca)
         try:
             self._prepare(url, params, headers)
             return Reply(self._send(self._request), fault)

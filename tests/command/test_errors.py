@@ -207,6 +207,7 @@ setting("status 404 with HTML")(_status(404, b"<!DOCTYPE html><title>Not found</
 setting("status 403 for a rate limit")(
     _status(403, b'{"message":"API rate limit exceeded"}', X_RateLimit_Remaining="0")
 )
+setting("redirect that drops the query")(_status(301, Location="/audit/v1/logs/"))
 setting("compression that was not requested")(_status(200, b"\x8b\x00", Content_Encoding="br"))
 
 

@@ -32,6 +32,7 @@ TAKEN = [
     "dedupe.capacity=10000",
     "transform.timestamp_field=published",
     "transform.id_field=uuid",
+    "cookies=chain",
     "on_cursor_error=reset",
     "from=2024-01-01T00:00:00Z",
     "from_param=since",

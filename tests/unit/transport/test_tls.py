@@ -55,6 +55,24 @@ def test_a_ca_of_the_configuration_is_trusted(only: bool, monkeypatch: pytest.Mo
         assert ask(server, "localhost", ca_env="CA", ca_only=only) == b"{}"
 
 
+@pytest.mark.parametrize("only", [False, True])
+def test_an_intermediate_ca_may_be_named_alone(only: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    issuing = CERTS / "issuing.pem"
+    monkeypatch.setenv("CA", issuing.read_text())
+    with tls_server("chained") as server:
+        assert ask(server, ca_file=str(issuing), ca_only=only) == b"{}"
+        assert ask(server, ca_env="CA", ca_only=only) == b"{}"
+        assert ask(server, ca_file=CA, ca_only=only) == b"{}"
+
+
+def test_a_ca_that_did_not_issue_it_is_told_from_none() -> None:
+    """To name a CA is no advice for somebody who has named one."""
+    with tls_server() as server, pytest.raises(TrustError) as caught:
+        ask(server, ca_file=str(CERTS / "issuing.pem"))
+    said = "the certificates in resilience.tls.ca_file do not include the CA that issued it"
+    assert str(caught.value).endswith(said)
+
+
 def test_an_unknown_ca_is_not_trusted_and_not_tried_again() -> None:
     with tls_server() as server, pytest.raises(TrustError) as caught:
         ask(server)

@@ -6,6 +6,7 @@ import base64
 import gzip
 import logging
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -139,6 +140,48 @@ def test_a_stop_ends_the_wait_for_an_answer() -> None:
         with pytest.raises(Stopped):
             get(make_transport(make_source(server.url), clock), server.url)
         assert time.monotonic() - began < 1.5
+
+
+# -- what a server feeds is bounded before the body too
+
+
+def floods() -> dict[str, bytes]:
+    """What is repeated without end after the first line of an answer, for each stage."""
+    ok = b"HTTP/1.1 200 OK\r\n"
+    chunked = ok + b"Transfer-Encoding: chunked\r\n\r\n"
+    return {
+        "headers": ok,
+        "one header": ok + b"A: ",
+        "1xx": b"",
+        "trailers": chunked + b"0\r\n",
+        "chunk extensions": chunked,
+        "one chunk extension": chunked + b"1;",
+        "one reason": b"HTTP/1.1 200 ",
+    }
+
+
+FLOODS = {
+    "headers": b"A: b\r\n" * 1000,
+    "one header": b"a" * 10_000,
+    "1xx": b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n" * 1000,
+    "trailers": b"A: b\r\n" * 1000,
+    "chunk extensions": b"1;" + b"a" * 60_000 + b"\r\nx\r\n",
+    "one chunk extension": b"a" * 10_000,
+    "one reason": b"a" * 10_000,
+}
+
+
+@pytest.mark.parametrize("what", FLOODS)
+def test_a_flood_before_or_beside_the_body_ends_by_its_size(what: str) -> None:
+    def serve(server: Server, connection: socket.socket) -> None:
+        server.read(connection)
+        connection.sendall(floods()[what])
+        for _ in range(10_000):
+            connection.sendall(FLOODS[what])
+
+    error = failure(serve, timeouts={"request_secs": 60})
+    assert isinstance(error, ConnectError)
+    assert "not valid HTTP" in str(error)
 
 
 # -- broken answers
@@ -332,11 +375,78 @@ def test_a_redirect_elsewhere_is_refused(location: str) -> None:
     assert not error.retryable
 
 
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
+@pytest.mark.parametrize(
+    ("location", "lost"),
+    [
+        ("/logs/", "limit, cursor"),
+        ("/new", "limit, cursor"),
+        ("/new?", "limit, cursor"),
+        ("/logs/?limit=5", "cursor"),
+    ],
+)
+def test_a_redirect_that_forgets_what_was_asked_for_is_refused(
+    status: str, location: str, lost: str
+) -> None:
+    with serving(moving("cursor", status, location)) as server:
+        with pytest.raises(RefusedError) as caught:
+            get(once(server.url), server.url, ("limit", "5"), ("cursor", "secret"))
+        assert len(server.requests) == 1
+    assert f"which drops the query ({lost}); put that address into `url`" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "location"),
+    [
+        ("303 See Other", "/results/7"),
+        ("302 Found", "/results?id=7"),
+        ("301 Moved", "/logs/?cursor=%61bc&limit=5"),
+        ("302 Found", "/r\xc3\xa9sultats?id=7"),
+    ],
+)
+def test_a_redirect_that_leads_to_the_answer_is_followed(status: str, location: str) -> None:
+    def serve(server: Server, connection: socket.socket) -> None:
+        server.read(connection)
+        head = f"HTTP/1.1 {status}\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+        first = len(server.requests) == 1
+        connection.sendall(head.encode("latin-1") if first else answer(b"[]"))
+
+    with serving(serve) as server:
+        assert get(once(server.url), server.url, ("limit", "5"), ("cursor", "abc")) == b"[]"
+        if "sultats" in location:
+            assert server.requests[1].startswith("GET /r%C3%A9sultats?id=7 ")
+
+
 def test_endless_redirects_end() -> None:
     with serving(always(answer(b"", "302 Found", "Location: /logs"))) as server:
         with pytest.raises(RefusedError, match="more than 5 redirects"):
             get(once(server.url), server.url)
         assert len(server.requests) == 6
+
+
+def test_each_request_is_a_line_at_debug_without_its_secrets(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    params = ("limit", "5"), ("api_key", "hush"), ("cursor", "c 1")
+    with serving(moving("/old", "302 Found", "/new?a=1&sig=hush")) as server:
+        transport = once(server.url.replace("//", "//bob:hush@").replace("/logs", "/old"))
+        with caplog.at_level(logging.DEBUG, "helr"):
+            get(transport, server.url.replace("/logs", "/old"), *params)
+            root = f"http://127.0.0.1:{server.port}"
+    told = [re.sub(r"[\d.]+ s$", "N s", message) for message in caplog.messages]
+    assert told == [
+        f"GET {root}/old?limit=5&api_key=***&cursor=c+1: HTTP 302, redirected in N s",
+        f"GET {root}/new?a=1&sig=***: HTTP 200, 2 bytes in N s",
+    ]
+
+
+def test_a_request_that_fails_is_a_line_at_debug_too(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(lambda server, connection: reset(connection)) as server:
+        with caplog.at_level(logging.DEBUG, "helr"), pytest.raises(ConnectError):
+            get(once(server.url), server.url, ("limit", "5"), ("token", "hush"))
+        assert f"GET {server.url}?limit=5&token=***: failed in " in caplog.text
+        assert "hush" not in caplog.text
 
 
 # -- the environment
@@ -368,7 +478,7 @@ def test_every_request_carries_its_own_url_and_the_token_of_the_day(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One prepared request serves them all; a redirect's address and headers are its own alone."""
-    with serving(moving("cursor", "307 Moved", "/new")) as server:
+    with serving(moving("cursor", "307 Moved", "/new?page=2")) as server:
         transport = once(server.url, auth=Auth("bearer", {"token_env": "TOKEN"}))
         for token, *params in (
             ("xoxp-1", ("limit", "1")),
@@ -382,7 +492,7 @@ def test_every_request_carries_its_own_url_and_the_token_of_the_day(
     assert [line.split()[1] for line, *_ in lines] == [
         "/logs?limit=1",
         "/logs?limit=1&cursor=a",
-        "/new",
+        "/new?page=2",
         "/logs?limit=1",
         "/logs",
     ]

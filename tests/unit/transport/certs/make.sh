@@ -37,5 +37,13 @@ signed server 21200101000000Z "DNS:localhost,IP:127.0.0.1"
 signed elsewhere 21200101000000Z "DNS:elsewhere.example"
 signed client 21200101000000Z "DNS:client"
 signed expired 20200201000000Z "DNS:localhost,IP:127.0.0.1"
+# an issuing CA below the first, and a server that sends both its own certificate and that CA's
+request issuing
+sign -cert ca.pem -extensions root -enddate 21200101000000Z -in "$work/issuing.csr" -out issuing.pem
+request chained
+printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n' > "$work/chained.ext"
+openssl ca -batch -notext -config "$work/ca.cnf" -startdate 20200101000000Z -keyfile "$work/issuing.key" \
+    -cert issuing.pem -enddate 21200101000000Z -extfile "$work/chained.ext" -in "$work/chained.csr" -out "$work/chained.crt"
+cat "$work/chained.crt" issuing.pem "$work/chained.key" > chained.pem
 openssl ec -in "$work/client.key" -aes256 -passout pass:locked -out locked.pem
 rm -r "$work"
