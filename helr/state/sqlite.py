@@ -1,7 +1,8 @@
 """State in one SQLite file, whose table `helr_state` is the one Helr keeps.
 
 Promises: a commit is one transaction in a write-ahead log, so that a kill at any moment leaves the
-state before or after it; a step of a regular output file is on the disk before it returns; nothing
+state before or after it; a step of a regular output file is on the disk before it returns, and of
+other commits one every five seconds, with all before it, so that a power cut repeats little; nothing
 is committed into a file that was deleted or replaced while it was open; the file is readable by
 its owner only. A file of a newer helr is refused, an older one (Helr's too) upgraded at once.
 """
@@ -24,6 +25,7 @@ from helr.state import Checkpoint, Step, Stored
 T = TypeVar("T")
 
 VERSION = 2
+_SYNC_SECS = 5.0  # between two commits that wait for the disk; a kernel alone takes up to 30 s
 _ROW_IDS = 96  # ids in one row at most before a new one is begun: a block's fit a page of the file
 
 _TABLES = """
@@ -79,6 +81,7 @@ class SqliteStore:
         self._accepted: dict[str, int] = {}  # the generation each source goes on from
         self._proof: float | None = None  # what this process wrote to prove the file writable
         self._log: tuple[int, int] | None = None  # the write-ahead log of the file that is open
+        self._synced = time.monotonic()
         self._open(read_only)
 
     def _open(self, read_only: bool = False) -> None:
@@ -261,12 +264,15 @@ class SqliteStore:
     ) -> None:
         with self._lock:
             self._same_file(source)
+            synced = synced or time.monotonic() - self._synced >= _SYNC_SECS
             try:
                 if synced:
                     self._db.execute("PRAGMA synchronous = FULL")
                 self._db.execute("BEGIN IMMEDIATE")
                 write(self._db)
                 self._db.execute("COMMIT")
+                if synced:
+                    self._synced = time.monotonic()
                 self._log = self._log or _identity(f"{self.path}-wal")
             except BaseException as error:
                 if source:

@@ -385,3 +385,23 @@ def test_a_file_that_this_user_may_not_open_is_told_with_its_permissions() -> No
             caught.value
         )
         assert f"this user ({now}) out" in str(caught.value)
+
+
+def test_a_commit_waits_for_the_disk_every_few_seconds(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut repeats is what was committed since."""
+    store = open_state(path)
+    done: list[str] = []
+    store._db.set_trace_callback(done.append)
+    clock = [time.monotonic()]
+    monkeypatch.setattr("helr.state.sqlite.time.monotonic", lambda: clock[0])
+    syncs = []
+    for second in range(12):
+        store.commit("s", [Checkpoint(values={"cursor": str(second)})])
+        syncs.append("PRAGMA synchronous = FULL" in done)
+        assert done.index("BEGIN IMMEDIATE") == syncs[-1], "it is set before the transaction"
+        done.clear()
+        clock[0] += 1
+    assert [second for second, synced in enumerate(syncs) if synced] == [5, 10]
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (1,), "NORMAL in between"
