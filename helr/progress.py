@@ -16,8 +16,9 @@ from helr import dedupe, origin, watermark
 from helr.config.model import Source
 from helr.errors import DamagedStateError, StateError
 from helr.log import for_source
+from helr.numbers import whole
 from helr.page import Page
-from helr.pagination import Chain, Paginator, Position, next_request, start_of
+from helr.pagination import Chain, Paginator, Position, next_request, read_chain, start_of
 from helr.rejects import Reject
 from helr.state import Checkpoint, Stored
 from helr.times import instant
@@ -75,15 +76,14 @@ class Progress:
             self._chain(values.get("chain")),
             instant(values.get("lookback_from")),
         )
-        resets = values.get("resets", "")
-        self.resets = int(resets) if resets.isascii() and resets.isdigit() else 0
+        self.resets = whole(values.get("resets"), 1000) or 0
         self.edge = watermark.Edge(watermark.unpacked(stored.marks))
         self.cursors = {mark for kind, mark, _ in stored.marks if kind == "cursor"}
 
     def _chain(self, text: str | None) -> Chain | None:
         try:
-            return msgspec.json.decode(text, type=Chain) if text else None
-        except msgspec.MsgspecError:
+            return read_chain(text) if text else None
+        except ValueError:
             name = self.source.name
             self._trouble = DamagedStateError(
                 f"{name}: the chain in the state is not as helr writes it: "

@@ -18,8 +18,8 @@ _ISO = re.compile(
     r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(Z|z|[+-]\d\d(?::?\d\d)?)?)?\Z",
     re.ASCII,
 )
-_MIN = -62135596800  # 0001-01-01T00:00:00Z …
-_MAX = 253402300799  # … to 9999-12-31T23:59:59Z is what RFC 3339 can write
+EARLIEST = -62135596800  # 0001-01-01T00:00:00Z …
+LATEST = 253402300799  # … to 9999-12-31T23:59:59Z is what RFC 3339 can write
 
 
 def instant(value: Any) -> float | None:
@@ -35,14 +35,14 @@ def instant(value: Any) -> float | None:
 
 
 def _scaled(number: float) -> float | None:
-    if _MIN <= number <= 1e11:
+    if EARLIEST <= number <= 1e11:
         return number
     size = abs(number)
     for above, scale in _SCALES:
         if size > above:
-            number = number / scale if size < 1e25 else _MAX + 1
+            number = number / scale if size < 1e25 else LATEST + 1
             break
-    return number if _MIN <= number <= _MAX else None
+    return number if EARLIEST <= number <= LATEST else None
 
 
 def _iso(text: str) -> float | None:

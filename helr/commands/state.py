@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Set
 from typing import Any
 
 from helr import watermark
@@ -50,7 +49,7 @@ class StateCommand:
             return
         print(name)
         for key, value in sorted(stored.values.items()):
-            print(f"  {key}: {value}")
+            print(_shown(f"  {key}: {value}"))
         if ids:
             print(f"  ids: {counted(len(ids), 'delivered id')}")
         if stored.marks:
@@ -76,8 +75,11 @@ class StateCommand:
         What would hold back events because of how far helr had come goes with either of the two.
         """
         source = self._known(name)
-        mark = source.incremental_from and source.incremental_from.state_key
-        _check(source, key, value, {"cursor"})
+        mark = _state_key(source)
+        if key not in ("cursor", mark):
+            known = ", ".join(filter(None, ("cursor", mark)))
+            raise UnusableError(f"{name}: {key}: no such key of this source; there is: {known}")
+        exported.check(f"{name}: {key}", key, value, mark)
         if key == mark and value:
             _check_watermark(source, key, value, peek(self._config.globals.state, name))
         change = Checkpoint(values={key: value or None})
@@ -91,7 +93,7 @@ class StateCommand:
             change.values |= {} if value else dict.fromkeys(("chain", "resets"))
             change.forget.append(("cursor", None))
         store.commit(name, [change])
-        print(f"{name}: {key} = {value}")
+        print(_shown(f"{name}: {key} = {value}"))
 
     def export(self) -> None:
         store = self._reading()
@@ -109,13 +111,16 @@ class StateCommand:
         if len(strangers) == len(whole):
             self._known(strangers[0])
         for name in strangers:
-            print(f"{name}: left out, as it is no source of {self._config.path}")
+            print(_shown(f"{name}: left out, as it is no source of {self._config.path}"))
             del whole[name]
         for name, values in whole.items():
             source = self._config.sources[name]
             for key, value in values.items():
-                if key not in LISTS:
-                    _check(source, key, value, RESERVED - set(LISTS))
+                if key in LISTS:
+                    continue
+                exported.check(f"{name}: {key}", key, value, _state_key(source))
+                if key not in RESERVED and key != _state_key(source):
+                    print(_shown(f"{name}: {key}: kept, though its config does not use that key"))
             exported.lists(name, values)
         stores = {name: self._changing(name) for name in whole}
         for name, values in whole.items():
@@ -151,14 +156,13 @@ def run(config: Config, action: str, **options: Any) -> int:
     return 0
 
 
-def _check(source: Source, key: str, value: Any, keys: Set[str]) -> None:
-    """Refuse what a poll would not understand, and what is none of these keys or the state_key."""
-    mark = source.incremental_from.state_key if source.incremental_from else None
-    known = sorted(keys | ({mark} if mark else set()))
-    where = f"{source.name}: {key}"
-    if isinstance(value, str) and key not in known:
-        raise UnusableError(f"{where}: no such key of this source; there is: {', '.join(known)}")
-    exported.check(where, key, value, mark)
+def _state_key(source: Source) -> str | None:
+    return source.incremental_from.state_key if source.incremental_from else None
+
+
+def _shown(text: str) -> str:
+    """Text that may come from an API: what a terminal would obey is escaped."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _check_watermark(source: Source, key: str, value: str, stored: Stored) -> None:

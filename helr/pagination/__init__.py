@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from helr.config.model import Pagination, Source
-from helr.times import earlier, instant
+from helr.numbers import number, whole
+from helr.times import EARLIEST, LATEST, earlier, instant
 from helr.transport.model import Request
 
 
@@ -33,6 +34,17 @@ class Chain(msgspec.Struct):
     reached: float | None = None
     began: float | None = None
     first: float | None = None
+
+
+def read_chain(text: str) -> Chain:
+    """The chain that a state holds as JSON. Raises ValueError where it is not one."""
+    chain = msgspec.json.decode(text, type=Chain)
+    times = (chain.greatest, chain.reached, chain.began, chain.first)
+    if any(at is not None and number(at, EARLIEST, LATEST) is None for at in times):
+        raise ValueError("a time out of range")
+    if whole(chain.events) is None or (chain.greatest is None) != (chain.spelled is None):
+        raise ValueError("a count out of range, or half a time")
+    return chain
 
 
 class Position(msgspec.Struct):

@@ -10,8 +10,9 @@ import json
 from typing import Any
 
 from helr.errors import UnusableError
+from helr.numbers import number, whole
 from helr.state import Store
-from helr.times import instant
+from helr.times import EARLIEST, LATEST, instant
 
 LISTS = ("ids", "marks")
 HELD = ("hold", "breaker")
@@ -20,7 +21,7 @@ HELD = ("hold", "breaker")
 def dump(store: Store, name: str) -> dict[str, Any]:
     """All that is known of a source. Raises StateError."""
     stored, ids = store.load(name), store.ids(name)
-    whole: dict[str, Any] = dict(stored.values)
+    whole: dict[str, Any] = {k: v for k, v in stored.values.items() if k not in LISTS}
     if ids:
         whole["ids"] = ids
     if stored.marks:
@@ -30,14 +31,28 @@ def dump(store: Store, name: str) -> dict[str, Any]:
 
 def lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str, bytes, float]]]:
     """The ids and marks in what `dump` gave. Raises UnusableError."""
+    ids = values.get("ids", [])
+    if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
+        raise UnusableError(f"{name}: ids is not a list of texts, as export writes it")
+    if any(not id_ or "\n" in id_ or _is_torn(id_) for id_ in ids):
+        raise UnusableError(f"{name}: ids holds a text that is empty, torn or has a line break")
     try:
-        ids = [str(value) for value in values.get("ids", [])]
-        marks = [(str(k), bytes.fromhex(m), float(at)) for k, m, at in values.get("marks", [])]
+        marks = [_mark(*mark) for mark in values.get("marks", [])]
     except (TypeError, ValueError):
-        raise UnusableError(f"{name}: ids or marks are not as export writes them") from None
-    if any(not value or "\n" in value for value in ids):
-        raise UnusableError(f"{name}: ids holds an empty text or one with a line break")
+        raise UnusableError(f"{name}: marks are not as export writes them") from None
     return ids, marks
+
+
+def _mark(kind: Any, mark: Any, at: Any) -> tuple[str, bytes, float]:
+    found = number(at, EARLIEST, LATEST)
+    if not isinstance(kind, str) or _is_torn(kind) or isinstance(at, str) or found is None:
+        raise ValueError
+    return kind, bytes.fromhex(mark), float(found)
+
+
+def _is_torn(text: str) -> bool:
+    """Whether it holds half a character (an unpaired surrogate), which no state can hold."""
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def check(where: str, key: str, value: Any, state_key: str | None) -> None:
@@ -47,6 +62,8 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
     """
     if not isinstance(value, str):
         raise UnusableError(f"{where}: a value is a text, not {json.dumps(value)[:80]}")
+    if _is_torn(key + value):
+        raise UnusableError(f"{where}: the value holds half a character (an unpaired surrogate)")
     if key == state_key and value and instant(value) is None:
         raise UnusableError(
             f"{where}: {value[:80]!r} is no time: give Unix seconds (1521214343) or ISO 8601 "
@@ -54,7 +71,7 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
         )
     if key == "lookback_from" and value and instant(value) is None:
         raise UnusableError(f"{where}: {value[:80]!r} is not a time in Unix seconds")
-    if key in ("resets", "success") and value and not (value.isascii() and value.isdigit()):
+    if key in ("resets", "success") and value and whole(value) is None:
         raise UnusableError(f"{where}: {value[:80]!r} is no whole number")
     if key == "url" and value and not _is_address(value):
         raise UnusableError(f"{where}: no address as helr writes it, without user and query")
@@ -73,18 +90,16 @@ def _is_address(value: str) -> bool:
 def _check_object(where: str, value: str) -> None:
     try:
         found = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise UnusableError(f"{where}: not a JSON object as helr writes it: {value[:80]!r}")
 
 
 def _check_chain(where: str, value: str) -> None:
-    from msgspec import MsgspecError, json
-
-    from helr.pagination import Chain
+    from helr.pagination import read_chain
 
     try:
-        json.decode(value, type=Chain)
-    except MsgspecError:
+        read_chain(value)
+    except ValueError:
         raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}") from None

@@ -2,9 +2,10 @@
 
 Promises: a commit is one transaction in a write-ahead log, so that a kill at any moment leaves the
 state before or after it; a step of a regular output file is on the disk before it returns, and of
-other commits one every five seconds, with all before it, so that a power cut repeats little; nothing
-is committed into a file that was deleted or replaced while it was open; the file is readable by
-its owner only. A file of a newer helr is refused, an older one (Helr's too) upgraded at once.
+other commits one every five seconds, with all before it, so that a power cut repeats little;
+nothing is committed into a file that was deleted or replaced while it was open; the file is
+readable by its owner only. A file of a newer helr is refused, an older one (Helr's too) upgraded
+at once.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import sqlite3
 import threading
 import time
 from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from helr.errors import DamagedStateError, ReplacedStateError, StateError
 from helr.state import Checkpoint, Step, Stored
@@ -64,6 +65,10 @@ _IN_SLOT = "UPDATE helr_delivered SET turn = ?, count = ?, ids = ? WHERE slot = 
 _MORE_IDS = (
     "UPDATE helr_delivered SET turn = ?, count = ?, ids = ids || char(10) || ? WHERE slot = ?"
 )
+_VALUES = "SELECT key, value FROM helr_state WHERE source_id = ? AND value <> ''"
+_MARKS = "SELECT kind, mark, at FROM helr_marks WHERE source_id = ?"
+_IDS = "SELECT ids FROM helr_delivered WHERE source_id = ? ORDER BY turn, slot"
+_LARGEST = 2**63 - 1  # what SQLite can hold
 _STEP = "INSERT OR REPLACE INTO helr_steps VALUES (?, ?, ?, ?, ?)"
 
 
@@ -152,32 +157,20 @@ class SqliteStore:
         with self._lock:
             return self._read(
                 lambda db: Stored(
-                    dict(
-                        db.execute(
-                            "SELECT key, value FROM helr_state WHERE source_id = ? AND value <> ''",
-                            (source,),
-                        )
-                    ),
-                    db.execute(
-                        "SELECT kind, mark, at FROM helr_marks WHERE source_id = ?", (source,)
-                    ).fetchall(),
+                    dict(_checked(db.execute(_VALUES, (source,)), str, str)),
+                    _checked(db.execute(_MARKS, (source,)), str, bytes, float),
                 )
             )
 
     def ids(self, source: str) -> list[str]:
         with self._lock:
-            rows = self._read(
-                lambda db: db.execute(
-                    "SELECT ids FROM helr_delivered WHERE source_id = ? ORDER BY turn, slot",
-                    (source,),
-                ).fetchall()
-            )
+            rows = self._read(lambda db: _checked(db.execute(_IDS, (source,)), str))
         return [id_ for (ids,) in rows for id_ in ids.split("\n")]
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return query(self._db)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             raise self._failure(error) from None
 
     def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
@@ -198,10 +191,13 @@ class SqliteStore:
         """Every source of which something is known."""
         with self._lock:
             rows = self._read(
-                lambda db: db.execute(
-                    "SELECT source_id FROM helr_state UNION SELECT source_id FROM helr_delivered "
-                    "UNION SELECT source_id FROM helr_marks ORDER BY 1"
-                ).fetchall()
+                lambda db: _checked(
+                    db.execute(
+                        "SELECT source_id FROM helr_state UNION SELECT source_id FROM "
+                        "helr_delivered UNION SELECT source_id FROM helr_marks ORDER BY 1"
+                    ),
+                    str,
+                )
             )
         return [name for (name,) in rows]
 
@@ -227,17 +223,24 @@ class SqliteStore:
 
     def step(self, path: str) -> Step | None:
         with self._lock:
-            row = self._read(
-                lambda db: db.execute("SELECT * FROM helr_steps WHERE path = ?", (path,)).fetchone()
-            )
-        return Step(*row) if row else None
+            rows = self._read(
+                lambda db: _checked(
+                    db.execute("SELECT * FROM helr_steps WHERE path = ?", (path,)),
+                    str, int, int, int, bytes,
+                )
+            )  # fmt: skip
+        return Step(*rows[0]) if rows and rows[0][3] >= 0 else None
 
     def unfinished(self) -> list[str]:
         with self._lock:
             rows = self._read(
-                lambda db: db.execute(
-                    "SELECT path FROM helr_steps WHERE length(lines) > 0 AND path NOT LIKE '%.*'"
-                ).fetchall()
+                lambda db: _checked(
+                    db.execute(
+                        "SELECT path FROM helr_steps WHERE length(lines) > 0 "
+                        "AND path NOT LIKE '%.*'"
+                    ),
+                    str,
+                )
             )
         return [path for (path,) in rows]
 
@@ -343,7 +346,7 @@ class SqliteStore:
         of a deleted file is given to the next one.)"""
         if self._proof is None:
             return False
-        found = self._db.execute("SELECT at FROM helr_proof").fetchone()
+        found = self._read(lambda db: db.execute("SELECT at FROM helr_proof").fetchone())
         return found is not None and bool(found[0] == self._proof)
 
     def _abandon(self) -> None:
@@ -378,14 +381,14 @@ class SqliteStore:
     def _failure(self, error: Exception) -> StateError:
         """What to raise for an error of SQLite's, or of a value that it does not take."""
         text = str(error)
-        advice = next((advice for word, advice in _ADVICE if word in text), "")
+        advice = next((advice for word, advice in _ADVICE if word in text), _RESTORE)
         passing = any(word in text for word in _PASSING)
         if "unable to open" in text and os.path.isfile(self.path):
             found = os.stat(self.path)
             advice = f"its permissions ({found.st_mode & 0o777:04o}, owner {found.st_uid}), or its "
             advice += f"directory's, keep this user ({os.geteuid()}) out; run helr as its owner"
         kind = StateError if passing else DamagedStateError
-        return kind(f"state file {self.path}: {text}" + (f": {advice}" if advice else ""))
+        return kind(f"state file {self.path}: {text}: {advice}")
 
     def close(self) -> None:
         with self._lock, suppress(sqlite3.Error):
@@ -406,13 +409,14 @@ class _Rows(list[_Row]):
     """
 
     def __init__(self, db: sqlite3.Connection, source: str) -> None:
-        super().__init__(_Row(*row) for row in db.execute(_SLOTS, (source,)))
+        found = _checked(db.execute(_SLOTS, (source,)), int, int, int)
+        super().__init__(_Row(*row) for row in found)
         self.total = sum(row.size for row in self)
 
     def turn(self, at: float | None) -> int:
         if at is not None:
             return round(at * 1e6)
-        return self[-1].turn + 1 if self else 1
+        return min(self[-1].turn + 1, _LARGEST) if self else 1
 
     def spare(self, capacity: int, turn: int) -> int | None:
         """Index of a row that is not needed: never of the page being written, if there is any
@@ -431,17 +435,32 @@ class _Rows(list[_Row]):
         return row.slot
 
 
+_RESTORE = "restore it from a backup, or move it away to start over"
 _ADVICE = (
     ("full", "free space on its disk; helr continues where it stopped"),
     ("readonly", "make the file and its directory writable for this user"),
     ("locked", "another program holds it (a backup?): wait for that program, or stop it"),
-    ("not a database", "restore it from a backup, or move it away to start over"),
-    ("malformed", "restore it from a backup, or move it away to start over"),
     ("unable to open", "its directory must exist and be writable"),
     ("disk I/O error", "check its disk"),
 )
 _PASSING = ("full", "readonly", "locked", "unable to open", "disk I/O error", "out of memory")
 _NO_SUCH_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+
+
+def _checked(rows: Iterable[Any], *kinds: type) -> list[Any]:
+    """The rows, when every column is of its kind, and a number within bounds. Raises ValueError.
+
+    SQLite keeps whatever another program put into a column.
+    """
+    found = list(rows)
+    numeric = [index for index, kind in enumerate(kinds) if kind is not str and kind is not bytes]
+    for row in found:
+        types = tuple(map(type, row))
+        if types != kinds or not all(-_LARGEST <= row[index] <= _LARGEST for index in numeric):
+            import reprlib
+
+            raise ValueError(f"helr did not write this row of it: {reprlib.repr(row)}")
+    return found
 
 
 def _create(path: str) -> None:
