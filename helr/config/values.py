@@ -19,6 +19,7 @@ _CONSTANTS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_ANY_CASE = {("global", "log_level"), ("global", "log_format"), ("global", "state", "backend")}
 _PLACEHOLDER = r"\$(\$?)\{([^}]*)(\}?)"  # compiled only where there is one
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)(?::-((?s:.*)))?"
 
@@ -70,6 +71,8 @@ class Values:
             typed = typed and whole is not None and not whole.group(1)
             self.from_environment[path] = text
             text = re.sub(_PLACEHOLDER, lambda match: self._expand(match, path), text)
+        if path in _ANY_CASE:
+            text = text.lower()
         value = resolve(text) if typed else text
         if value is not None and not isinstance(value, str):
             self.spelled[path] = text

@@ -240,6 +240,15 @@ class TestSelection:
 
 
 class TestEnvironment:
+    def test_words_that_the_rust_helr_takes_in_any_case(self, loaded: Load) -> None:
+        text = '\nglobal: {log_level: WARN, log_format: "${F}", state: {backend: SQLite}}' + SOURCE
+        found = loaded(text, {"F": "JSON"}).globals
+        assert (found.log_level, found.log_format) == ("warn", "json")
+        assert found.state.backend == "sqlite"
+        assert loaded(text.replace("SQLite", "Memory"), {"F": "Pretty"}).globals.state.backend == (
+            "memory"
+        )
+
     def test_log_settings_override(self, loaded: Load) -> None:
         config = loaded("\nglobal: {log_level: warn}" + SOURCE, {"HELR_LOG_LEVEL": "DEBUG"})
         assert config.globals.log_level == "debug"
