@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -307,6 +308,13 @@ def _run(args: argparse.Namespace) -> int:
     stopping = Stopping(once=args.once)
     import_msgspec()
     from helr.commands import run
+    from helr.output.opening import check_path
+
+    for option in ("output", "record_dir"):
+        if getattr(args, option) is not None:
+            check_path(option, getattr(args, option))
+    if args.output == "-":
+        args.output = None
 
     rotation = None
     if args.output_rotate is not None or args.output_keep is not None:
@@ -348,6 +356,10 @@ def _load(
     from helr.config import load
 
     config = load(args.config, sources=sources, replay=replay, writes=writes)
+    if any(stat.S_ISREG(os.fstat(fd).st_mode) for fd in (1, 2)):
+        from helr.output import own_files
+
+        own_files.check_standard(config)
     level = config.globals.log_level
     if args.verbose:
         level = min(level, "debug", key=log.LEVELS.__getitem__)

@@ -45,10 +45,10 @@ def run(
     """
     if output_path is None:
         check_stdout()
-    else:
-        _check_output(output_path, config)
     clock = Clock() if live is None else live.clock
     sources = [config.sources[name] for name in dict.fromkeys(names or config.sources)]
+    recordings = _recordings(sources, record_dir or replay_dir)
+    _check_own_files(config, output_path, recordings, writes=record_dir is not None)
     tape = _tape(sources, record_dir, replay_dir, once=once, every=not names)
     store = tape.store or open_store(config.globals.state)
     if store.durable:
@@ -68,6 +68,8 @@ def run(
         lambda error: collector.gone(error),
         state_tries=STATE_TRIES if once else None,
     )
+    if output_path is not None:  # once more, now that all are open: a file may have many names
+        _check_own_files(config, output_path, recordings)
     tape.begin(store)
     collector = Collector(sources, output, store, clock, tape.connect)
     stopping.ask = collector.stop
@@ -85,11 +87,29 @@ def run(
     return status
 
 
-def _check_output(path: str, config: Config) -> None:
-    """Raise UnusableError when the output would be written into a file of helr's own."""
-    for own in (config.path, config.globals.state.path):
-        if os.path.exists(path) and os.path.exists(own) and os.path.samefile(path, own):
-            raise UnusableError(f"output {path}: that is helr's own file; name another one")
+def _recordings(sources: list[Source], directory: str | None) -> list[str]:
+    """The directories of these sources' recordings."""
+    if directory is None:
+        return []
+    from helr.recording import folder
+
+    return [folder(directory, source.name) for source in sources]
+
+
+def _check_own_files(
+    config: Config, output_path: str | None, recordings: list[str], *, writes: bool = False
+) -> None:
+    """Raise UnusableError when something would be written into a file of helr's own."""
+    if output_path is None and not recordings:
+        return  # standard output was checked when the config was loaded
+    from helr.output import own_files
+
+    if output_path is not None:
+        own_files.check_output(output_path, config, recordings)
+    if recordings:
+        own_files.check_standard(config, recordings)
+    if writes:
+        own_files.check_recordings(recordings, config)
 
 
 class _Live:

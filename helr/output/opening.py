@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import stat
 import sys
 import time
@@ -46,6 +47,19 @@ def open_output(
     fd = sys.stdout.fileno() if path is None else _open_device(path)
     stream = Stream(fd, clock, path or "standard output")
     return StreamOutput(stream, store, clock, settle_secs, gone, state_tries)
+
+
+def check_path(option: str, path: str) -> None:
+    """Raise UnusableError for a URL, which would be a file of that name, and for no name at all."""
+    option = f"--{option.replace('_', '-')}"
+    if not path:
+        raise UnusableError(f"{option}: the name is empty: give the path of a file or directory")
+    scheme, separator, _ = path.partition("://")
+    if separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        raise UnusableError(
+            f"{option} {scheme}://…: helr writes to files and pipes only: give a path, "
+            "and let a log shipper send the lines on (docs/shippers.md)"
+        )
 
 
 def _regular(path: str) -> bool:
