@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from helr import __version__
+from helr import __version__, numbers
 from helr.errors import HelrError, OutputGoneError, UnusableError
+
+_HELP = ("-h", "--help")
+_VERSION = ("-V", "--version")
 
 EXIT_STATUS = """exit status:
   0  every poll succeeded, or a helr without --once was stopped by a signal
@@ -32,19 +36,49 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """
     common = _common(after=True)
     parser = _parser(
-        argparse.ArgumentParser,
+        _Parser,
         prog="helr",
         description="Collect audit logs from HTTP APIs and write each event as one line of JSON.",
         epilog="examples:\n  helr init && helr validate\n  helr test --source slack-audit\n"
-        "  helr run --once\n\nWithout a command, helr runs.\n\n" + EXIT_STATUS,
+        "  helr run --once\n\nWithout a command, helr runs. `helr help COMMAND` shows a command's"
+        " options.\n\n" + EXIT_STATUS,
         parents=[_common(after=False)],
     )
-    parser.add_argument("--version", action="version", version=f"helr {__version__}")
+    parser.add_argument(*_VERSION, action="version", version=f"helr {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name in [command] if command in _COMMANDS else _COMMANDS:
         summary, example, add = _COMMANDS[name]
         add(_command(commands, name, summary, example, common))
     return parser
+
+
+class _UsageError(Exception):
+    """A command line that this parser cannot read."""
+
+    def __init__(self, parser: argparse.ArgumentParser, message: str) -> None:
+        super().__init__(message)
+        self.parser = parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Leaves it to `_parse` to say what is wrong; the commands' parsers are of this class too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _UsageError(self, message)
+
+
+def _number_of(what: Callable[..., Any], least: float, most: float) -> Callable[[str], Any]:
+    """A type for argparse: a number within bounds, as helr.numbers reads it."""
+
+    def read(text: str) -> Any:
+        found = what(text, least=least, most=most)
+        if found is None:
+            kind = "a whole number" if what is numbers.whole else "a number"
+            message = f"must be {kind} from {least} to {most}, not {text[:40]!r}"
+            raise argparse.ArgumentTypeError(message)
+        return found
+
+    return read
 
 
 _RUN_EXAMPLE = """  helr run                                  # until stopped, to standard output
@@ -81,7 +115,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="daily, or size:N for N megabytes: rename FILE to FILE.YYYY-MM-DD[.N] and go on anew",
     )
     run.add_argument(
-        "--output-keep", metavar="N", type=int, help="delete all but the last N renamed files"
+        "--output-keep",
+        metavar="N",
+        type=_number_of(numbers.whole, 0, 10**9),
+        help="delete all but the last N renamed files",
     )
     tape = run.add_mutually_exclusive_group()
     tape.add_argument(
@@ -99,6 +136,7 @@ def _add_validate(validate: argparse.ArgumentParser) -> None:
 
 def _add_test(test: argparse.ArgumentParser) -> None:
     test.add_argument("--source", metavar="NAME", required=True, help="the source to ask")
+    test.add_argument("--once", action="store_true", help="changes nothing: it is one page anyway")
 
 
 def _add_status(status: argparse.ArgumentParser) -> None:
@@ -106,7 +144,7 @@ def _add_status(status: argparse.ArgumentParser) -> None:
     status.add_argument(
         "--max-age",
         metavar="SECS",
-        type=float,
+        type=_number_of(numbers.number, 0, 10**12),
         help="exit with 1 when a source's last success is older",
     )
     status.add_argument("--format", **_FORMAT)
@@ -198,6 +236,12 @@ def _common(*, after: bool) -> argparse.ArgumentParser:
         ("-q", "--quiet", "log only warnings and errors"),
     ):
         how_much.add_argument(short, long, action="store_true", default=off, help=text)
+    common.add_argument(
+        "--dry-run",
+        action="store_true",
+        default=off,
+        help="check the config as `helr validate` does, and do nothing else",
+    )
     return common
 
 
@@ -218,9 +262,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status. Nothing a user can cause gives a traceback."""
     _fill_standard_descriptors()
     try:
-        words = sys.argv[1:] if argv is None else list(argv)
-        named = _named(words)
-        args = build_parser(named or "run").parse_args(words if named else ["run", *words])
+        args = _parse(sys.argv[1:] if argv is None else list(argv))
         if sys.stdout is None and args.command != "run":  # a run looks for itself
             raise UnusableError("standard output is closed: there is nowhere to show anything")
         status = _dispatch(args)
@@ -247,20 +289,64 @@ def _fill_standard_descriptors() -> None:
         sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def _named(argv: Sequence[str]) -> str:
-    """The command that the words name, or the option that is asked for instead of one (--help);
-    "" is `run`, whose name need not be given, also where its options are."""
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    """The command line's meaning. Raises UnusableError, SystemExit (--help, --version)."""
+    command, rest = _named(words)
+    if command == "help":
+        topic = [word for word in rest if not word.startswith("-")]
+        words, command = [*topic, "--help"], topic[0] if topic else "--help"
+    if command and command not in (*_COMMANDS, *_HELP, *_VERSION):
+        from helr import usage
+
+        parser = build_parser("run")
+        raise UnusableError(
+            _with_usage(parser, usage.unknown_command(command, (*_COMMANDS, "help")))
+        )
+    parser = build_parser(command or "run")
+    words = list(words) if command else ["run", *words]
+    try:
+        args, left = parser.parse_known_args(words)
+    except _UsageError as error:
+        from helr import usage
+
+        message = usage.explain(error.parser, str(error), words)
+        raise UnusableError(_with_usage(error.parser, message)) from None
+    if left:
+        from helr import usage
+
+        used = _used(parser, args)
+        raise UnusableError(_with_usage(used, usage.unexpected(used, left)))
+    return args
+
+
+def _with_usage(parser: argparse.ArgumentParser, message: str) -> str:
+    return f"{parser.format_usage()}{parser.prog}: {message}"
+
+
+def _used(parser: argparse.ArgumentParser, args: argparse.Namespace) -> argparse.ArgumentParser:
+    """The parser of the command, or of the action of `state`, that was named."""
+    for name in filter(None, (args.command, getattr(args, "action", None))):
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parser = action.choices[name]
+    return parser
+
+
+def _named(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """The command that the words name, or the option that is asked for instead of one (--help),
+    and the words behind it; "" is `run`, whose name need not be given, also where its options
+    are."""
     words = iter(argv)
     for word in words:
-        if word in ("-c", "--config"):
-            next(words, None)
-        elif not word.startswith("-") or word in ("-h", "--help", "--version"):
-            return word
-        elif word not in ("-v", "--verbose", "-q", "--quiet") and not word.startswith(
-            ("--config=", "-c")
-        ):
+        value = re.fullmatch(r"-[vq]*c(.*)|--config(=.*)?", word, re.DOTALL)
+        if value:
+            if not (value[1] or value[2]):
+                next(words, None)
+        elif not word.startswith("-") or word in (*_HELP, *_VERSION):
+            return word, list(words)
+        elif not re.fullmatch(r"-[vq]+|--(verbose|quiet|dry-run)", word):
             break
-    return ""
+    return "", []
 
 
 def _fail(error: HelrError) -> int:
@@ -274,9 +360,11 @@ def _fail(error: HelrError) -> int:
 
 def _dispatch(args: argparse.Namespace) -> int:
     """Imports only what the command at hand needs."""
-    if args.command == "validate":
+    if args.command == "validate" or args.dry_run:
         from helr.commands import validate
 
+        if args.command != "validate":
+            return validate.dry_run(args.config, args.command, _sources(args))
         return validate.run(args.config, output_format=args.format, sources=args.source)
     if args.command == "init":
         from helr.commands import init
@@ -299,6 +387,12 @@ def _dispatch(args: argparse.Namespace) -> int:
 
         return test.run(_load(args, [args.source], writes=False), args.source)
     return _run(args)
+
+
+def _sources(args: argparse.Namespace) -> list[str]:
+    """The sources that the command line names."""
+    named: list[str] | str = getattr(args, "source", [])
+    return [named] if isinstance(named, str) else named
 
 
 def _run(args: argparse.Namespace) -> int:

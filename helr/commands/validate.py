@@ -36,6 +36,18 @@ def run(config_path: str, *, output_format: str = "text", sources: Sequence[str]
     return 0
 
 
+def dry_run(config_path: str, command: str, sources: Sequence[str]) -> int:
+    """The same check for `--dry-run` of another command: standard output is not touched."""
+    config, warnings = examine(config_path, sources=sources)
+    for line in (*config.notices, *(_warning(warning) for warning in warnings)):
+        sys.stderr.write(line + "\n")
+    sys.stderr.write(
+        f"{config.path}: valid, {counted(len(config.sources), 'source')}; dry run of `helr "
+        f"{command}`: nothing was done (`helr validate` shows what would be collected)\n"
+    )
+    return 0
+
+
 def _warning(warning: Problem) -> str:
     place, _, rest = str(warning).partition(": ")
     return f"{place}: warning: {rest}"

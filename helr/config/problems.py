@@ -40,8 +40,11 @@ def no_such_source(name: str, names: Iterable[str]) -> str:
     """What to say of a source that the config does not have."""
     import difflib
 
+    names = list(names)
     near = difflib.get_close_matches(name, names, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names)}"
+    near = near or [known for known in names if known.lower() == name.lower()]
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names[:10])}{more}"
     return f"there is no source {name!r}; {hint}"
 
 

@@ -51,8 +51,36 @@ def test_a_closed_standard_error_puts_nothing_among_the_events(helr: Helr) -> No
 def test_a_word_that_is_no_command(helr: Helr, command: str) -> None:
     result = helr.run(command)
     assert result.returncode == 2
-    assert "choose from" in result.stderr
-    assert "validate" in result.stderr
+    meant = {"exprot": "the commands are run, validate,", "rnu": "did you mean run?"}
+    assert f"{command} is not a command; {meant[command]}" in result.stderr
+
+
+def test_what_the_rust_helr_takes_is_taken(helr: Helr, mock_slack: MockSlack) -> None:
+    helr.slack(mock_slack.url)
+    assert helr.run("-V").stdout == helr.run("--version").stdout
+    assert helr.run("help", "run").stdout == helr.run("run", "--help").stdout
+    assert helr.run("help", "state", "set").stdout == helr.run("state", "set", "-h").stdout
+    assert helr.run("help").stdout == helr.run("--help").stdout
+    plain = helr.run("test", "--source", "slack-audit")
+    assert helr.run("test", "--source", "slack-audit", "--once").stdout == plain.stdout != ""
+
+
+@pytest.mark.parametrize("args", [[], ["run", "--once"], ["state", "reset", "slack-audit"]])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_dry_run_checks_the_config_and_does_nothing(
+    helr: Helr, mock_slack: MockSlack, args: list[str], first: bool
+) -> None:
+    helr.slack(mock_slack.url)
+    words = ["--dry-run", *args] if first else [*args, "--dry-run"]
+    result = helr.run(*words)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert "helr.yaml: valid, 1 source; dry run of" in result.stderr
+    assert not mock_slack.requests
+    assert not (helr.cwd / "helr-state.db").exists()
+    helr.slack(mock_slack.url, shedule={})
+    result = helr.run(*words)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "did you mean schedule?" in result.stderr
 
 
 def test_a_source_or_config_named_like_a_command(helr: Helr) -> None:

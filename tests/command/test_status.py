@@ -217,7 +217,7 @@ def test_the_state_is_only_read(helr: Helr, mock: MockSlack) -> None:
         ({"backend": "memory"}, [], "global.state.backend is memory"),
         ({"path": "broken"}, [], "not a database"),
         ({}, ["--max-age", "0"], "--max-age 0: give"),
-        ({}, ["--max-age", "nan"], "--max-age nan: give"),
+        ({}, ["--max-age", "nan"], "--max-age: must be a number"),
         ({}, ["--max-age", "soon"], "--max-age"),
     ],
 )
