@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 from helr.transport.body import tokens
 
 MOST_BYTES = 300 * 1024  # all heads of one answer together, as much as curl allows
-_STATUS = re.compile(rb"HTTP/(\d)(?:\.(\d))? +(\d{3})(?!\d)[ \t]*(.*)", re.DOTALL | re.IGNORECASE)
-_LENGTH = re.compile(r"\d{1,18}\Z", re.ASCII)
+_STATUS = re.compile(rb"HTTP/ ?(\S*)[ \t]+(\d{3})(?!\d)[ \t]*(.*)", re.DOTALL | re.IGNORECASE)
+_LENGTH = re.compile(r"\+?(\d{1,18})(?!\d)", re.ASCII)  # what follows the number is passed over
 _BODYLESS = (204, 304)  # RFC 9112 §6.3
 _SWITCHING = 101  # what follows it is not HTTP any more
 
@@ -81,7 +81,7 @@ def framing(head: Head) -> tuple[Fields, bool, int | None]:
 
 def _length(said: list[str]) -> int | None:
     """What Content-Length says; None when it says nothing that is a length."""
-    lengths = {int(each) for each in said if _LENGTH.match(each)}
+    lengths = {int(found[1]) for found in map(_LENGTH.match, said) if found}
     if len(lengths) > 1:
         raise BadAnswer(f"Content-Length is {' and '.join(map(str, sorted(lengths)))}")
     return lengths.pop() if lengths else None
@@ -110,20 +110,20 @@ def _one(lines: _Lines) -> Head:
     match = _STATUS.match(first)
     if not match:
         raise http.client.BadStatusLine(first[:80].decode("latin-1"))
-    major, minor, status, reason = match.groups()
-    version = 10 if (major, minor) in ((b"1", b"0"), (b"0", b"9")) else 11
+    said, status, reason = match.groups()
+    version = 10 if said in (b"1.0", b"0.9") else 11
     return Head(version, int(status), reason.decode("latin-1").strip(), _fields(lines))
 
 
 def _fields(lines: _Lines) -> Fields:
     """The header lines up to the empty one; those without a name are passed over."""
     fields: Fields = []
-    while (line := lines.next()) not in (b"\r\n", b"\n"):
+    while not (line := lines.next()).startswith((b"\r", b"\n")):
         if not line:
             raise http.client.IncompleteRead(b"")
         text = line.replace(b"\0", b"").decode("latin-1")
         name, colon, value = text.partition(":")
-        if text[0] in " \t":  # a line that goes on with the one before it (RFC 9112 §5.2)
+        if text[:1] in (" ", "\t"):  # a line that goes on with the one before it (RFC 9112 §5.2)
             if fields:
                 last, begun = fields[-1]
                 fields[-1] = last, f"{begun} {text.strip()}".strip()

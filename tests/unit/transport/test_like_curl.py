@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -26,7 +27,7 @@ from tests.unit.transport.support import Server, make_source, make_transport, se
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="compares helr with curl")
 
 BODY = b'{"entries": [{"id": "\xc3\xa9"}], "response_metadata": {"next_cursor": ""}}\n'
-FEW = 150
+FEW = 100
 SECS = 3  # for one answer; all of them end by closing the connection
 
 
@@ -266,12 +267,77 @@ def each_alone() -> Iterator[Case]:
         yield made(STATUS_LINES[0], framed, body, how=f"f{number} {framed} {body[:30]!r}")
 
 
+INSERTED = [
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\0",
+    b":",
+    b" ",
+    b"\t",
+    b",",
+    b";",
+    b"0",
+    b"9",
+    b"\xff",
+    b"HTTP/1.1 ",
+    b"chunked",
+]
+
+
+def mutated(rng: random.Random) -> Case:
+    """A good answer, or a mixed one, with a few bytes changed."""
+    data = bytearray((mixed(rng) if rng.random() < 0.5 else rng.choice(list(each_alone()))).data)
+    head = data.find(b"\r\n\r\n") + 40
+    steps = []
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(min(len(data), max(head, 20)))
+        what = rng.choice(("delete", "insert", "change", "double", "end"))
+        if what == "delete":
+            del data[at : at + rng.randint(1, 4)]
+        elif what == "insert":
+            data[at:at] = rng.choice(INSERTED)
+        elif what == "change":
+            data[at] = rng.randrange(256)
+        elif what == "double":
+            data[at:at] = data[at : at + 20]
+        elif rng.random() < 0.3:
+            del data[at:]
+        steps.append(f"{what} {at}")
+        if not data:
+            break
+    return Case(bytes(data), f"{steps} {bytes(data[:300])!r}")
+
+
 # -- the clients
 
-# What curl takes and helr refuses, on purpose:
-REFUSED = (
-    "body was cut short",  # curl hands over the beginning of a gzip body as if it were whole
-    "Content-Length is",  # two lengths: curl takes the last; a page that may be cut is no page
+
+def excused(case: Case, curl: Told, helr: Told) -> bool:
+    """Where the two differ on purpose."""
+    head = case.data.partition(b"\r\n\r\n")[0].lower()
+    return any(
+        (
+            # curl hands over the beginning of a gzip body as if it were whole
+            "body was cut short" in helr.why,
+            # two lengths: curl takes the last; a page that may be cut is no page
+            "Content-Length is" in helr.why,
+            # curl takes a line that begins with HTTP/ for a 200, whatever follows
+            not CODE.match(case.data),
+            # hints and nothing after them are no answer
+            curl.status < 200,
+            # curl does not know the header with a space before its colon
+            re.search(rb"content-length\s+:", head),
+            # curl reads to the end of the connection; browsers go by Content-Length
+            b"identity" in head and (curl.body or b"").startswith(helr.body or b"-"),
+            # what curl makes of a NUL differs from version to version
+            b"\0" in head,
+        )
+    )
+
+
+CODE = re.compile(
+    rb"(HTTP/1.1 1\d\d [^\n]*\n([^\r\n]+\r?\n)*\r?\n)*HTTP/\d(\.\d)? *[2-9]\d\d(?!\d)",
+    re.IGNORECASE,
 )
 
 
@@ -323,9 +389,9 @@ def differences(cases: list[Case]) -> list[str]:
     for case, curl, helr in zip(cases, theirs, ours, strict=True):
         if "_secs" in helr.why:
             found.append(f"{case.how}: helr waits: {helr.why}")
-        elif any(reason in helr.why for reason in REFUSED):
+        elif curl.body is None or (helr.status, helr.body) == (curl.status, curl.body):
             continue
-        elif curl.body is not None and (helr.status, helr.body) != (curl.status, curl.body):
+        elif not excused(case, curl, helr):
             found.append(f"{case.how}\n   curl {curl}\n   helr {helr}")
     return found
 
@@ -338,5 +404,12 @@ def test_each_oddity_alone() -> None:
 def test_oddities_mixed() -> None:
     rng = random.Random(int(os.environ.get("SEED", "1")))
     cases = [mixed(rng) for _ in range(int(os.environ.get("LIKE_CURL", FEW)))]
+    found = differences(cases)
+    assert not found, "\n".join(["", *found])
+
+
+def test_bytes_changed() -> None:
+    rng = random.Random(int(os.environ.get("SEED", "1")))
+    cases = [mutated(rng) for _ in range(int(os.environ.get("LIKE_CURL", FEW)))]
     found = differences(cases)
     assert not found, "\n".join(["", *found])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import logging
 import os
@@ -22,7 +23,8 @@ import vcr
 from helr.clock import Clock
 from helr.config.model import Auth
 from helr.errors import PollError, Stopped
-from helr.transport import Transport
+from helr.transport import Request, Response, Transport
+from helr.transport.buffer import SMALL_BYTES
 from helr.transport.errors import ConnectError, RefusedError, RequestTimeoutError
 from tests.unit.transport.support import (
     Memory,
@@ -36,6 +38,7 @@ from tests.unit.transport.support import (
 )
 
 ONCE = {"max_attempts": 1}
+LONG = {"request_secs": 60, "read_secs": 60}
 Serve = Callable[[Server, socket.socket], None]
 
 
@@ -184,6 +187,49 @@ def test_a_flood_before_or_beside_the_body_ends_by_its_size(what: str) -> None:
     assert "not valid HTTP" in str(error)
 
 
+def test_compression_in_compression_ends_by_the_time_of_the_request() -> None:
+    """Nothing comes out of it for minutes of work; a stop would end it too."""
+    empty = gzip.compress(b"") * 50_000
+    inner = gzip.compress(empty * 100)
+    bomb = gzip.compress(inner * 30)
+    coding = "Content-Encoding: gzip, gzip, gzip"
+    began = time.monotonic()
+    error = failure(always(answer(bomb, "200 OK", coding)), timeouts={"request_secs": 0.3})
+    assert isinstance(error, RequestTimeoutError)
+    assert time.monotonic() - began < 5
+
+
+def test_a_large_page_does_not_wait_for_those_on_their_way() -> None:
+    """One place in memory, and three servers that stop in the middle of a large body."""
+    body = b"x" * (4 * SMALL_BYTES)
+    slow_at_work = threading.Semaphore(0)
+
+    def stop_half_way(server: Server, connection: socket.socket) -> None:
+        server.read(connection)
+        connection.sendall(answer(body)[: len(body) // 2])
+        slow_at_work.release()
+        server.done.wait(60)
+
+    places, clock = threading.BoundedSemaphore(1), Clock()
+
+    def ask(url: str) -> None:
+        with contextlib.suppress(Stopped):
+            get(make_transport(make_source(url, timeouts=LONG), clock, slots=places), url)
+
+    with serving(stop_half_way) as slow, serving(always(answer(body))) as quick:
+        threads = [threading.Thread(target=ask, args=(slow.url,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+            slow_at_work.acquire()
+        for _ in range(3):
+            transport = make_transport(make_source(quick.url, timeouts=LONG), clock, slots=places)
+            assert get(transport, quick.url) == body
+        clock.stop()
+        for thread in threads:
+            thread.join(10)
+    assert places.acquire(blocking=False), "every place was given back"
+
+
 # -- broken answers
 
 
@@ -288,6 +334,39 @@ def test_a_connection_is_used_again(data: bytes) -> None:
         for _ in range(3):
             get(transport, server.url)
         assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        answer(b"stale", "204 No Content"),
+        answer(b"stale", "304 Not Modified"),
+        answer(b"{}") + b"stale bytes\r\n",
+        b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\n{}\n0\nX-Trailer: 1\n\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n{}",
+        b"HTTP/1.1 103 Hints\r\n\r\n" + answer(b"{}"),
+        answer(gzip.compress(b"{}") + b"\0" * 9, "200 OK", "Content-Encoding: gzip"),
+    ],
+    ids=range(7),
+)
+def test_an_odd_answer_does_not_spoil_the_next(odd: bytes) -> None:
+    """Bytes that belong to no answer are not taken for the next one's."""
+
+    def serve(server: Server, connection: socket.socket) -> None:
+        while True:
+            number = len(server.requests)
+            server.read(connection)
+            connection.sendall(answer(b'{"n":%d}' % number) if number % 2 else odd)
+
+    def anything(response: Response) -> bytes:
+        response.release()
+        return bytes(response.body)
+
+    with serving(serve) as server:
+        transport = once(server.url)
+        for number in range(6):
+            body = transport.fetch(Request(server.url), anything)
+            assert body == (b'{"n":%d}' % number if number % 2 else body)
 
 
 def test_one_that_the_server_closed_is_replaced_without_a_failure() -> None:
