@@ -17,7 +17,6 @@ import stat
 import sys
 import termios
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from helr.clock import Clock
@@ -32,7 +31,7 @@ log = logging.getLogger("helr")
 _F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032  # fcntl(2); named in Python 3.10's fcntl on Linux only
 _BLOCK = 65536  # bytes a block may have at most: a larger pipe would only be more to repeat
 _FIRST_WAIT, _LONGEST_WAIT = 50e-6, 0.02  # seconds between looks at an unread pipe
-_ASK_WAIT = 1e-3  # a wait as long as this is worth a look whether the reader is still there
+_FD_SETSIZE = 1024  # select(2) takes smaller descriptors only
 _NONE = bytes(4)  # FIONREAD's int when nothing is unread
 _STALLED = 10  # seconds without reading after which it is said once
 
@@ -52,13 +51,13 @@ class Stream:
     def alive(self) -> None:
         """Raise OutputGoneError when nobody can read what was or will be written."""
         if self._trouble(0):
-            raise self._gone("the reader went away")
+            raise self._reader_gone()
 
     def watch(self, gone: Callable[[OutputGoneError], None]) -> None:
         """Tell `gone` as soon as the reader goes away; never returns before. Costs no waking."""
         while not self._trouble(None):
             pass
-        gone(self._gone("the reader went away"))
+        gone(self._reader_gone())
 
     def _trouble(self, timeout: float | None) -> bool:
         """Whether the descriptor shows an error, which needs no asking for."""
@@ -84,15 +83,18 @@ class Stream:
         self.alive()
 
     def _wait_empty(self, *, before: bool) -> None:
-        """Short sleeps that back off. Before a block a stop ends the wait; a block that is in the
-        pipe is waited for until the process ends: `drain` bounds that."""
+        """Short waits that back off. Before a block a stop ends them; a block that is in the pipe
+        is waited for until the process ends: `drain` bounds that.
+
+        A reader that goes away ends a wait, and helr with it, before another one opens the FIFO:
+        that one would read the rest of the block, and a line of it would be torn.
+        """
         wait, waited = _FIRST_WAIT, 0.0
         while self._unread():
-            if wait >= _ASK_WAIT:
-                self.alive()
             if before:
                 self._clock.check()
-            time.sleep(wait)
+            if self._lost_within(wait):
+                raise self._reader_gone()
             waited += wait
             wait = min(wait * 2, _LONGEST_WAIT)
             if waited >= _STALLED:
@@ -100,6 +102,15 @@ class Stream:
                 waited = float("-inf")
         if before:
             self._clock.check()
+
+    def _lost_within(self, seconds: float) -> bool:
+        """Wait that long, or until the reader goes away; whether it did.
+
+        select(2), as it takes microseconds: the write end of a pipe is "readable" in error only.
+        """
+        if self.fd >= _FD_SETSIZE:
+            return self._trouble(max(seconds * 1000, 1))
+        return bool(select.select([self.fd], [], [], seconds)[0])
 
     def _unread(self) -> bool:
         return fcntl.ioctl(self.fd, termios.FIONREAD, _NONE) != _NONE
@@ -121,8 +132,11 @@ class Stream:
                 select.select([], [self.fd], [], 0.1)
             except OSError as error:
                 if error.errno == errno.EPIPE:
-                    raise self._gone("the reader went away") from None
+                    raise self._reader_gone() from None
                 raise self._gone(error.strerror, "see to that, then start helr again") from None
+
+    def _reader_gone(self) -> OutputGoneError:
+        return self._gone("the reader went away")
 
     def _gone(
         self, what: str | None, do: str = "keep the reader running, or write to a file with -o FILE"

@@ -221,6 +221,24 @@ def test_a_reader_that_leaves_with_the_block_unread(pipe: Pipe) -> None:
     assert store.commits == []
 
 
+def test_a_reader_that_leaves_in_the_middle_of_a_block_ends_the_wait_at_once(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one may open the FIFO in its place, and nothing would show that it was another."""
+    monkeypatch.setattr(stream, "_FIRST_WAIT", 60.0)
+    monkeypatch.setattr(stream, "_LONGEST_WAIT", 60.0)
+    store = Journal()
+    out, _ = output(pipe.write_end, store)
+    thread, errors = background(lambda: out.deliver(batch([b"x" * 100 + b"\n"] * 10)))
+    pipe.read(250)
+    time.sleep(0.1)  # it waits now: whenever it does not, the test passes for another reason
+    pipe.close(pipe.read_end)
+    thread.join(30)
+    assert not thread.is_alive()
+    assert isinstance(errors[0], OutputGoneError)
+    assert store.commits == []
+
+
 @pytest.mark.parametrize("settle", [0, 60])
 def test_a_reader_that_reads_the_block_and_leaves_is_not_trusted(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch, settle: float
