@@ -211,6 +211,7 @@ def _relevant(findings: Iterable[Finding], unset: Iterable[KeyPath]) -> list[Fin
     said = {(finding.path[:-1], finding.meant) for finding in findings if finding.meant}
     unset = set(unset)
     kept: list[Finding] = []
+    places: set[KeyPath] = set()
     for finding in findings:
         above = (finding.path[:length] for length in range(len(finding.path)))
         if any(path in ends for path in above) or finding.path in unset:
@@ -222,8 +223,9 @@ def _relevant(findings: Iterable[Finding], unset: Iterable[KeyPath]) -> list[Fin
             continue
         if any((path, key) in said for path in near for key in finding.missing):
             continue
-        if not finding.ends or finding.path not in {other.path for other in kept}:
+        if not finding.ends or finding.path not in places:
             kept.append(finding)
+            places.add(finding.path)
     return kept
 
 

@@ -1,8 +1,9 @@
 """YAML text to a tree that knows where everything stands.
 
 Only libyaml's parser is used, and only its events: nothing in the text is ever turned into
-an object but mappings, sequences and text. A file that is too large, too deep, no UTF-8,
-several documents, or full of aliases is refused, duplicate keys are problems.
+an object but mappings, sequences and text. A file that is too deep, no UTF-8, several documents,
+or that its aliases multiply is refused, duplicate keys are problems. A config may have as many
+sources as it likes: what bounds it is `Document.most`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Any
 
 from helr.config.problems import ConfigError, KeyPath, Problem, dotted
 
-MAX_BYTES = 1024 * 1024
-MAX_ALIASES = 1000
-MAX_MERGED = 20_000
+MAX_BYTES = 64 * 1024 * 1024  # a device or a FIFO has no end
 MAX_DEPTH = 32
+FREE = 100_000  # values that aliases may add to any file …
+TIMES = 10  # … and so many for each that is written in it
 _FORBIDDEN = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
@@ -40,10 +41,11 @@ class Node:
 class Document:
     """A parsed file. `problems` are those that did not keep the rest from being read."""
 
-    def __init__(self, file: str, root: Node, problems: list[Problem]) -> None:
+    def __init__(self, file: str, root: Node, problems: list[Problem], size: int) -> None:
         self.file = file
         self.root = root
         self.problems = problems
+        self.most = most(size)  # values, once the aliases are followed
 
     def problem(self, path: KeyPath, message: str, *, key: bool = False) -> Problem:
         """A problem at the value of that path, or at its key, or as near as there is one."""
@@ -81,6 +83,11 @@ class Document:
         return node
 
 
+def most(size: int) -> int:
+    """How many values a file with that many of its own may hold once its aliases are followed."""
+    return FREE + TIMES * size
+
+
 def read(file: str) -> Document:
     """The config in that file; raises ConfigError where it cannot be read or parsed."""
     return parse(file, _decode(file, _bytes(file)))
@@ -97,7 +104,8 @@ def _bytes(file: str) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([Problem(file, 0, 0, "", f"cannot be read: {reason}")]) from None
     if len(data) > MAX_BYTES:
-        raise ConfigError([Problem(file, 0, 0, "", "is larger than 1 MiB; no config is that long")])
+        limit = f"{MAX_BYTES >> 20} MiB"
+        raise ConfigError([Problem(file, 0, 0, "", f"is larger than {limit}; is it a config?")])
     return data
 
 
@@ -144,7 +152,7 @@ def parse(file: str, text: str) -> Document:
     if not isinstance(builder.root.items, dict):
         message = "must be a mapping with the keys `global` and `sources`"
         raise ConfigError([Problem(file, builder.root.line, builder.root.column, "", message)])
-    return Document(file, builder.root, builder.problems)
+    return Document(file, builder.root, builder.problems, builder.size)
 
 
 class _Builder:
@@ -156,7 +164,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self._open: list[tuple[Node, str | None]] = []  # node, the key that waits for its value
         self._anchors: dict[str, Node] = {}
-        self._aliases = 0
+        self.size = 0
         self._merged = 0
         self._documents = 0
 
@@ -186,19 +194,17 @@ class _Builder:
         if event.tag is not None and event.tag != "!":
             self._refuse(event, f"the tag {event.tag[:60]} is not allowed; a config needs no tags")
         node = Node(event.start_mark)
+        self.size += 1
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
 
     def _alias(self, event: Any) -> None:
-        self._aliases += 1
         node = self._anchors.get(event.anchor)
         if node is None:
             self._refuse(event, f"there is no anchor &{event.anchor} above this")
         elif any(node is opened for opened, _ in self._open):
             self._refuse(event, f"*{event.anchor} stands inside of what it names")
-        elif self._aliases > MAX_ALIASES:
-            self._refuse(event, f"more than {MAX_ALIASES} aliases")
         else:
             self._add(node, event)
 
@@ -257,8 +263,8 @@ class _Builder:
         for other in others:
             assert isinstance(other.items, dict)
             self._merged += len(other.items)
-            if self._merged > MAX_MERGED:
-                self._refuse(event, f"more than {MAX_MERGED} keys are merged")
+            if self._merged > most(self.size):
+                self._refuse(event, f"more than {most(self.size)} keys are merged")
             for key, value in other.items.items():
                 if key not in node.items:
                     node.items[key], node.keys[key] = value, other.keys[key]

@@ -1,4 +1,4 @@
-"""A parsed tree to plain values: `${VAR}` expanded, text typed, empty keys left out.
+"""A parsed tree to plain values: `${VAR}` expanded, in keys too, text typed, empty keys left out.
 
 Scalars follow YAML 1.2: `true` and `false` are the only truth values, `yes`, `on` and
 `12:30` are text. A value from the environment is only ever one scalar.
@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from helr.config.document import Document, Node
-from helr.config.problems import ConfigError, KeyPath, Problem
+from helr.config.problems import ConfigError, KeyPath, Problem, dotted
 
-MAX_NODES = 20_000
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -43,6 +42,7 @@ class Values:
         self._document = document
         self._environ = environ
         self._nodes = 0
+        self._named: set[int] = set()  # mappings whose keys are expanded
         self.tree: dict[str, Any] = self._value(document.root, ())
 
     def text(self, path: KeyPath, value: object) -> str:
@@ -51,10 +51,12 @@ class Values:
 
     def _value(self, node: Node, path: KeyPath) -> Any:
         self._nodes += 1
-        if self._nodes > MAX_NODES:
-            message = f"holds more than {MAX_NODES} values once its aliases are followed"
+        if self._nodes > self._document.most:
+            message = f"its aliases make more than {self._document.most} values of it"
             raise ConfigError([Problem(self._document.file, node.line, node.column, "", message)])
         if isinstance(node.items, dict):
+            if any("${" in key for key in node.items):
+                self._expand_keys(node, path)
             found = {key: self._value(item, (*path, key)) for key, item in node.items.items()}
             if path == ("sources",):  # a source without settings is a mistake, not an absence
                 return found
@@ -64,19 +66,45 @@ class Values:
             return [self._value(item, (*path, i)) for i, item in enumerate(node.items)]
         return self._scalar(node, path)
 
+    def _expand_keys(self, node: Node, path: KeyPath) -> None:
+        """`${VAR}` in keys, as in a source's name; in the document too, where places are found."""
+        if id(node) in self._named:  # reached by an alias: what an expansion gave is plain text
+            return
+        self._named.add(id(node))
+        assert isinstance(node.items, dict)
+        items: dict[str, Node] = {}
+        keys: dict[str, tuple[int, int]] = {}
+        for key, item in node.items.items():
+            name = self._filled(key, (*path, key))
+            if (*path, key) in self.unset:
+                name = key
+            if name in items:
+                message = f"is here twice, first on line {keys[name][0]}; keep one of them"
+                place = Problem(
+                    self._document.file, *node.keys[key], dotted((*path, name)), message
+                )
+                self._document.problems.append(place)
+            else:
+                items[name], keys[name] = item, node.keys[key]
+        node.items, node.keys = items, keys
+
     def _scalar(self, node: Node, path: KeyPath) -> Any:
         text, typed = node.text or "", node.plain
         if "${" in text:
             whole = re.fullmatch(_PLACEHOLDER, text)
             typed = typed and whole is not None and not whole.group(1)
             self.from_environment[path] = text
-            text = re.sub(_PLACEHOLDER, lambda match: self._expand(match, path), text)
+            text = self._filled(text, path)
         if path in _ANY_CASE:
             text = text.lower()
         value = resolve(text) if typed else text
         if value is not None and not isinstance(value, str):
             self.spelled[path] = text
         return value
+
+    def _filled(self, text: str, path: KeyPath) -> str:
+        """The text with what its placeholders stand for."""
+        return re.sub(_PLACEHOLDER, lambda match: self._expand(match, path), text)
 
     def _expand(self, match: re.Match[str], path: KeyPath) -> str:
         escaped, inside, closed = match.groups()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helr.config import ConfigError, load
+from helr.config import ConfigError, document, load
 
 GALLERY = Path(__file__).with_name("gallery.txt").read_text(encoding="utf-8")
 ENVIRON = {"TOKEN": "xoxp-planted", "SECONDS": "60"}
@@ -70,10 +70,10 @@ def test_files_that_are_no_text(name: str) -> None:
     assert message(content) == f"helr.yaml:{expected}"
 
 
-def test_a_file_that_is_too_large() -> None:
-    assert (
-        message(b"#" * 2**20 + b"\n") == "helr.yaml: is larger than 1 MiB; no config is that long"
-    )
+def test_a_file_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "MAX_BYTES", 2**20)
+    with pytest.raises(ConfigError, match="is larger than 1 MiB; is it"):
+        load("/dev/zero")
 
 
 def test_a_file_that_is_not_there() -> None:
@@ -92,15 +92,10 @@ def test_billion_laughs() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for n in range(1, 10):
         lines.append(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]")
-    assert "holds more than 20000 values" in message("\n".join(lines).encode())
-
-
-def test_a_flood_of_aliases() -> None:
-    config = "a: &a x\nb: [" + ", ".join(["*a"] * 1001) + "]\n"
-    assert "more than 1000 aliases" in message(config.encode())
+    assert "its aliases make more than 100310 values of it" in message("\n".join(lines).encode())
 
 
 def test_a_flood_of_merged_keys() -> None:
     keys = ", ".join(f"k{n}: 1" for n in range(3000))
-    merges = "\n".join(f"m{n}: {{<<: *a}}" for n in range(10))
-    assert "more than 20000 keys are merged" in message(f"a: &a {{{keys}}}\n{merges}".encode())
+    merges = "\n".join(f"m{n}: {{<<: *a}}" for n in range(70))
+    assert "keys are merged" in message(f"a: &a {{{keys}}}\n{merges}".encode())

@@ -79,13 +79,83 @@ class TestPlaceholders:
     def test_a_value_is_expanded_once(self, loaded: Load) -> None:
         assert source(loaded, "query_params:\n  a: ${E}", E="${F}").query_params == {"a": "${F}"}
 
-    def test_keys_are_not_expanded(self, loaded: Load) -> None:
-        assert source(loaded, "query_params:\n  ${E}: 1").query_params == {"${E}": "1"}
-
     def test_helrs_other_spelling_is_noticed(self, loaded: Load) -> None:
         config = loaded(SOURCE + "    query_params: {a: $HOME, b: $5}", {"HOME": "/root"})
         expected = "sources.a.query_params.a: $HOME is sent as it stands; write ${HOME} for the"
         assert config.notices == (f"helr.yaml:5:23: {expected} variable",)
+
+
+class TestPlaceholdersInKeys:
+    TEXT = """
+    sources:
+      ${NAME}-audit:
+        url: https://api.example.com/logs
+        headers: {"X-${H:-def}": a}
+    """
+
+    def test_a_name_and_a_header(self, loaded: Load) -> None:
+        config = loaded(self.TEXT, {"NAME": "a"})
+        assert list(config.sources) == ["a-audit"]
+        assert config.sources["a-audit"].headers == {"X-def": "a"}
+        assert list(loaded(self.TEXT, {"NAME": "a"}, sources=["a-audit"]).sources) == ["a-audit"]
+
+    def test_what_an_expansion_gave_is_plain_text(self, loaded: Load) -> None:
+        assert list(loaded(self.TEXT, {"NAME": "${X}"}).sources) == ["${X}-audit"]
+        text = self.TEXT.replace("${NAME}", "$${NAME}").replace("headers:", "# headers:")
+        assert list(loaded(text).sources) == ["${NAME}-audit"]
+
+    def test_an_anchor_with_one_is_expanded_once(self, loaded: Load) -> None:
+        text = """
+        sources:
+          a: {url: https://a.example, query_params: &h {"${H}": b}}
+          b: {url: https://a.example, query_params: *h}
+        """
+        config = loaded(text, {"H": "${Z}"})
+        assert config.sources["a"].query_params == {"${Z}": "b"}
+        assert config.sources["b"].query_params == {"${Z}": "b"}
+
+    def test_one_that_is_not_set_is_told_at_its_place(self, problems: Problems) -> None:
+        (line,) = problems(self.TEXT)
+        assert line.startswith(
+            "helr.yaml:3:3: sources.${NAME}-audit: the environment variable NAME"
+        )
+
+    def test_only_the_selected_sources_need_theirs(self, loaded: Load) -> None:
+        text = self.TEXT + "  b: {url: https://api.example.com/logs}\n"
+        assert list(loaded(text, sources=["b"]).sources) == ["b"]
+
+    def test_two_that_become_the_same(self, problems: Problems) -> None:
+        text = self.TEXT + "  a-audit: {url: https://api.example.com/logs}\n"
+        (line,) = problems(text, {"NAME": "a"})
+        assert (
+            line
+            == "helr.yaml:6:3: sources.a-audit: is here twice, first on line 3; keep one of them"
+        )
+
+    def test_below_one_places_are_found(self, problems: Problems) -> None:
+        (line,) = problems(self.TEXT + "    shedule: {}\n", {"NAME": "a"})
+        assert line.startswith("helr.yaml:6:5: sources.a-audit.shedule: unknown key")
+
+
+class TestSize:
+    """Nothing bounds an ordinary config; what aliases multiply is bounded."""
+
+    def test_many_sources(self, loaded: Load) -> None:
+        one = "".join(f"      k{number}: v\n" for number in range(20))
+        lines = (
+            f"  s{number}:\n    url: https://a.example\n    query_params:\n{one}"
+            for number in range(1500)
+        )
+        assert len(loaded("sources:\n" + "".join(lines)).sources) == 1500
+
+    def test_many_sources_of_one_anchor(self, loaded: Load) -> None:
+        one = ", ".join(f"k{number}: v" for number in range(30))
+        text = f"sources:\n  s: &s {{url: https://a.example, query_params: &q {{{one}}}}}\n"
+        text += "".join(f"  s{number}: *s\n" for number in range(1000))
+        text += "".join(
+            f"  m{number}: {{<<: *s, query_params: {{<<: *q, l: 1}}}}\n" for number in range(500)
+        )
+        assert len(loaded(text).sources) == 1501
 
 
 class TestScalars:
