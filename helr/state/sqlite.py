@@ -108,7 +108,7 @@ class SqliteStore:
                 f"state file {self.path}: {error.strerror}: "
                 "create its directory, or set global.state.path to a place helr may write"
             ) from None
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:  # ValueError: its message is not UTF-8
             with suppress(sqlite3.Error, AttributeError):
                 self._db.close()
             raise self._failure(error) from None

@@ -136,3 +136,10 @@ def test_what_a_command_prints_and_cannot_be_written_is_told(helr: Helr) -> None
         result = closed(helr, ">/dev/full", *args)
         assert result.returncode == 4
         assert "No space left on device" in result.stderr
+
+
+def test_state_without_an_action_tells_what_there_is(helr: Helr) -> None:
+    for words in (["state"], ["-q", "state"], ["state", "-c", "missing.yaml"]):
+        done = helr.run(*words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == helr.run("state", "--help").stdout

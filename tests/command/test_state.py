@@ -51,6 +51,26 @@ def test_export_and_import_round_trip(collected: Helr, mock_slack: MockSlack) ->
     assert ids(collected.run("run", "--once").stdout) == mock_slack.ids()[400:800]
 
 
+def test_a_cursor_with_a_line_break_is_shown_on_one_line(collected: Helr) -> None:
+    """And what a terminal would obey is not."""
+    odd = "c\n\x1b[31m\u202e é"
+    assert collected.run("state", "set", "slack-audit", "cursor", odd).returncode == 0
+    shown = collected.run("state", "show", "slack-audit").stdout
+    assert "  cursor: c\\n\\x1b[31m\\u202e é\n" in shown
+    exported = collected.run("state", "export").stdout
+    assert json.loads(exported)["slack-audit"]["cursor"] == odd
+    assert feed(collected, exported).returncode == 0
+    assert collected.run("state", "export").stdout == exported
+
+
+def test_import_keeps_and_names_a_key_that_the_config_no_longer_uses(collected: Helr) -> None:
+    document = {"slack-audit": {"cursor": "c", "old_ts": "5"}}
+    done = feed(collected, json.dumps(document))
+    assert done.returncode == 0
+    assert "slack-audit: old_ts: kept, though its config does not use that key\n" in done.stdout
+    assert json.loads(collected.run("state", "export").stdout) == document
+
+
 def test_reset_starts_afresh(collected: Helr, mock_slack: MockSlack) -> None:
     collected.run("state", "reset", "slack-audit")
     assert ids(collected.run("run", "--once").stdout) == mock_slack.ids()[:400]

@@ -490,6 +490,44 @@ def test_a_state_locked_at_any_block_repeats_that_block_at_most(
     assert out.again() == 0
 
 
+class FullFrom(LockedFrom):
+    """State whose disk is full from its commit number `number` on."""
+
+    def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
+        self._number -= 1
+        if self._number == 0:
+            (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+            self._db.execute(f"PRAGMA max_page_count = {pages}")
+        SqliteStore.commit(self, source, checkpoints)
+
+    def unlock(self) -> None:
+        self._db.execute("PRAGMA max_page_count = 1000000")
+
+
+@pytest.mark.parametrize("number", range(1, BLOCKS + 1))
+def test_a_state_that_is_full_at_any_block_repeats_a_block_at_most(
+    pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Commits still fit into the pages that there are, and then no more."""
+    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    monkeypatch.setattr("helr.state.sqlite._ROW_IDS", 1)  # a row, and soon a page, for each
+    store = FullFrom(tmp_path / "state.db", number)
+    out, _ = output(pipe.write_end, store)
+    _, came = pipe.reader()
+    page = eight_blocks()
+    page.ids = [f"{id_}{'x' * 60}" for id_ in page.ids]
+    thread, errors = background(lambda: out.deliver(page))
+    until(lambda: out._checkpoints._unwritten or not thread.is_alive())
+    time.sleep(0.05)  # what must not come has the time to
+    assert 16 * len(came) // 65536 - len(store.ids("s")) <= 16
+    store.unlock()
+    thread.join(5)
+    assert errors == []
+    out.ready("s")
+    assert store.ids("s") == page.ids
+    assert len(came) == BLOCKS * 65536
+
+
 def test_a_locked_state_holds_every_sources_blocks(
     pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,10 +121,12 @@ def changed(good: dict[str, bytes], statement: str, *values: Any) -> None:
         Path(name).unlink(missing_ok=True)  # another inode: the last test's may still be open
     for name, content in good.items():
         Path(name).write_bytes(content)
-    with closing(sqlite3.connect("state.db", isolation_level=None)) as db:
+    with (
+        closing(sqlite3.connect("state.db", isolation_level=None)) as db,
+        suppress(sqlite3.Error, ValueError),  # ValueError: a message that is not UTF-8
+    ):
         db.execute("PRAGMA synchronous = OFF")
-        with suppress(sqlite3.Error):
-            db.execute(statement, values)
+        db.execute(statement, values)
 
 
 def use(config: Config) -> None:
@@ -182,6 +184,34 @@ def test_each_known_oddity_of_each_key(key: str, good: dict[str, bytes], config:
                   '{"failures": 1e999}', '{"successes": 1e999}', '{"until": "nan"}'):  # fmt: skip
         changed(good, "UPDATE helr_state SET value = ? WHERE key = ?", value, key)
         use(config)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=50))),
+    cut=st.floats(0, 1),
+)
+def test_any_damage_to_the_file(
+    places: list[tuple[float, bytes]], cut: float, good: dict[str, bytes], config: Config
+) -> None:
+    content = bytearray(good["state.db"])
+    for place, found in places:
+        start = int(place * len(content))
+        content[start : start + len(found)] = found
+    if cut < 0.3:
+        del content[int(cut * len(content)) :]
+    changed({**good, "state.db": bytes(content)}, "PRAGMA user_version")
+    use(config)
+
+
+def test_a_message_of_sqlites_that_is_not_utf_8_is_a_clear_error(good: dict[str, bytes]) -> None:
+    """It quotes a name in the schema, and Python cannot decode that."""
+    content = good["state.db"].replace(b"tablehelr_proof", b"table" + b"\xff" * 10)
+    content = content.replace(b"CREATE TABLE helr_proof (", b"CREATE TABLE helr_proof )")
+    assert content != good["state.db"]
+    changed({**good, "state.db": content}, "PRAGMA user_version")
+    with pytest.raises(HelrError, match="restore it from a backup, or move it away"):
+        SqliteStore("state.db")
 
 
 def test_text_that_is_not_utf_8_is_a_clear_error(good: dict[str, bytes]) -> None:
