@@ -201,7 +201,7 @@ def test_compression_in_compression_ends_by_the_time_of_the_request() -> None:
 
 def test_a_large_page_does_not_wait_for_those_on_their_way() -> None:
     """One place in memory, and three servers that stop in the middle of a large body."""
-    body = b"x" * (4 * SMALL_BYTES)
+    body = b"x" * (32 * SMALL_BYTES)
     slow_at_work = threading.Semaphore(0)
 
     def stop_half_way(server: Server, connection: socket.socket) -> None:
