@@ -32,6 +32,7 @@ log = logging.getLogger("helr")
 
 # what fsync(2) says where a file system cannot do it (CIFS and FUSE, mostly for a directory)
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_NAMES = 1000  # how many names of rotated files are remembered
 _ATTEMPTS = 5  # how often a step is written to a file that is moved away meanwhile
 _ADVICE = {
     errno.ENOSPC: "make room",
@@ -54,7 +55,8 @@ class FileOutput:
     ) -> None:
         self.path = os.path.realpath(path)
         self._rotation = rotation
-        self._rotations = self.path + ".*"  # its step: the file rotated last, and its new name
+        self._rotations = self.path + ".*"  # its step: the file rotated last, and names in order
+        self._names: list[str] | None = None  # that rotated files were given; None: not read yet
         self._store = store
         self._clock = clock
         self._turn = FairLock()
@@ -212,28 +214,37 @@ class FileOutput:
         found = os.fstat(self._fd)
         if self._rotation is None or not self._rotation.due(found, adding, self._clock.now()):
             return
-        step, last = self._store.step(self.path), self._store.step(self._rotations)
+        step, names = self._store.step(self.path), self._given_names()
         if step and step.lines:
             self._store.finish_step(self.path, self._length)
         try:
-            name = rotate.name(self.path, found.st_mtime, os.fsdecode(last.lines) if last else "")
-            record = Step(
-                self._rotations, found.st_dev, found.st_ino, found.st_size, os.fsencode(name)
-            )
+            name = rotate.name(self.path, found.st_mtime, names)
+            names = [*names, os.path.basename(name)][-_NAMES:]
+            given = os.fsencode("\0".join(names))
+            record = Step(self._rotations, found.st_dev, found.st_ino, found.st_size, given)
             self._store.commit_step("", Checkpoint(), record)
             os.rename(self.path, name)
         except OSError as error:
             log.warning("output file %s cannot be rotated: %s", self.path, error.strerror)
             return
         log.info("output file %s: rotated to %s", self.path, os.path.basename(name))
+        self._names = names
         self._begin()
-        self._prune()
+        self._prune(names)
 
-    def _prune(self) -> None:
+    def _given_names(self) -> list[str]:
+        """The names that rotated files were given, in order; helr 0.1 kept only the last path."""
+        if self._names is None:
+            last = self._store.step(self._rotations)
+            given = os.fsdecode(last.lines).split("\0") if last else []
+            self._names = [os.path.basename(name) for name in given]
+        return self._names
+
+    def _prune(self, names: list[str]) -> None:
         if self._rotation is None or self._rotation.keep is None:
             return
         try:
-            for file in rotate.prune(self.path, self._rotation.keep):
+            for file in rotate.prune(self.path, self._rotation.keep, names):
                 log.info("output file %s: deleted", file)
         except OSError as error:
             log.warning("output file %s: old ones cannot be deleted: %s", self.path, error.strerror)

@@ -1,7 +1,8 @@
 """When an output file is done with, what it is called then, and which of those are deleted.
 
 `FILE` becomes `FILE.YYYY-MM-DD` or `FILE.YYYY-MM-DD.N`: the UTC day it was last written on. A
-name is never used twice, not even when its file was compressed or is gone.
+name is never used twice, not even when its file was compressed or is gone. Which file is older is
+known from the order in which the names were given, not from the days: a clock may be wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from helr.errors import UnusableError
@@ -54,19 +55,30 @@ def parse(text: str | None, keep: int | None) -> Rotation | None:
     return Rotation(size, keep)
 
 
-def name(path: str, written: float, last: str) -> str:
-    """A name for the file last written then that none has had; `last`: the one given before."""
-    day = _day(written)
+def name(path: str, written: float, given: Sequence[str]) -> str:
+    """A name for the file last written at that time (Unix seconds) that none has had.
+
+    `given`: the names (without directory) of earlier ones, also where these are gone.
+    """
+    day, pattern = _day(written), _pattern(path)
     used = [number for a_day, number, _, _ in _rotated(path) if a_day == day]
-    match = _pattern(path).fullmatch(os.path.basename(last))
-    if match and match[1] == day:
-        used.append(int(match[2] or 0))
+    matches = [match for match in map(pattern.fullmatch, given) if match and match[1] == day]
+    used += [int(match[2] or 0) for match in matches]
     return f"{path}.{day}" + (f".{max(used) + 1}" if used else "")
 
 
-def prune(path: str, keep: int) -> list[str]:
-    """Delete all but the last `keep` rotated files; the deleted ones. Raises OSError."""
-    files = sorted(found for found in _rotated(path) if not found[2])
+def prune(path: str, keep: int, given: Sequence[str]) -> list[str]:
+    """Delete all but the last `keep` rotated files; the deleted ones. Raises OSError.
+
+    `given`: names in the order in which they were given. Files that are not among them are older
+    than all that are; their days and numbers order them.
+    """
+    order = {name: index for index, name in enumerate(given)}
+    files = sorted(
+        (order.get(os.path.basename(file), -1), day, number, file)
+        for day, number, suffix, file in _rotated(path)
+        if not suffix
+    )
     gone = [
         file
         for *_, file in files[: max(len(files) - keep, 0)]

@@ -22,7 +22,8 @@ from helr.clock import Clock
 from helr.output import Batch, file, rotate
 from helr.output.file import FileOutput
 from helr.output.rotate import Rotation
-from helr.state import Checkpoint
+from helr.state import Checkpoint, Step
+from helr.state.memory import MemoryStore
 from helr.state.sqlite import SqliteStore
 from mock_server import MockSlack
 from tests.conftest import Helr
@@ -174,6 +175,50 @@ def test_keep_deletes_the_oldest_in_the_order_of_their_numbers(
     files.clock.time += DAY
     files.deliver(14, 15)
     assert list(files.files()) == ["", ".2023-11-14.13", ".2023-11-15"]
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_keep_goes_by_the_order_of_rotation_though_the_clock_was_wrong(
+    tmp_path: Path, memory: bool
+) -> None:
+    """Days are only names: the newest files stay, also across restarts where the state is kept."""
+    path = tmp_path / "f"
+    store: Any = MemoryStore() if memory else SqliteStore(str(tmp_path / "state.db"))
+    clock = FixedClock()
+    output = FileOutput(str(path), store, clock, Rotation(2, keep=2))
+    for number, day in enumerate([0, 4000, 4000, 4000, 0, 1, -300, 1, 0, 1, 2]):
+        if not memory and number % 3 == 0:
+            output.close()
+            output = FileOutput(str(path), store, clock, Rotation(2, keep=2))
+        output.deliver(batch(number))
+        os.utime(path, (NOW + day * DAY,) * 2)
+        texts = sorted(int(each.read_text()) for each in tmp_path.glob("f*"))
+        assert texts == list(range(max(number - 2, 0), number + 1))
+    output.close()
+    store.close()
+
+
+def test_keep_takes_files_that_the_state_does_not_know_for_older(
+    written: Callable[[Rotation], Written],
+) -> None:
+    files = written(Rotation(2, keep=2))
+    for old in (".2036-01-01", ".2036-01-01.1", ".2020-01-01"):
+        Path(f"{files.path}{old}").write_text("old")
+    files.deliver(1, 2)
+    assert list(files.files()) == ["", ".2023-11-14", ".2036-01-01.1"]
+    files.deliver(3, 4)
+    assert list(files.files()) == ["", ".2023-11-14.1", ".2023-11-14.2"]
+
+
+def test_what_helr_0_1_kept_of_a_rotation_is_understood(
+    written: Callable[[Rotation], Written],
+) -> None:
+    """The path of the last rotated file alone: its name is not used again."""
+    files = written(Rotation(2, keep=9))
+    last = os.fsencode(f"{files.path}.2023-11-14.7")
+    files.store.commit_step("", Checkpoint(), Step(f"{files.path}.*", 1, 2, 3, last))
+    files.deliver(1, 2)
+    assert list(files.files()) == ["", ".2023-11-14.8"]
 
 
 # -- while it runs
