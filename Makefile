@@ -10,7 +10,7 @@ export PYTHON
 
 .DEFAULT_GOAL = help
 .PHONY: help setup demo test test-fast lint format docs docs-check mock mock-stop cassettes \
-	torture soak offline bench bench-peers clean
+	torture soak offline shippers bench bench-peers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /|/' | \
@@ -69,6 +69,9 @@ soak: $(STAMP) ## poll a source for a week of virtual time (SOAK_POLLS=100000)
 
 offline: $(STAMP) ## the whole suite with all network but loopback blocked (needs root)
 	@$(PY) tools/offline.py $(PY) tools/test.py
+
+shippers: $(STAMP) ## build or unpack the log shippers that tests drive, into .venv/shippers
+	@tools/shippers.sh
 
 bench: $(STAMP) ## measure helr against what one would use instead (BENCH_ARGS="--quick")
 	@$(PY) -m bench $(BENCH_ARGS)

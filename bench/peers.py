@@ -7,7 +7,6 @@ is an error and not a good figure.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -57,9 +56,9 @@ def rust(work: Work, scratch: Path) -> Command | None:
 
 
 def rust_binary() -> str | None:
-    """HELR_RS, or what `make bench-peers` built."""
+    """What `make bench-peers` built."""
     built = PEERS / "bin" / "helr"
-    return os.environ.get("HELR_RS") or (str(built) if built.exists() else None)
+    return str(built) if built.exists() else None
 
 
 def sources(
@@ -159,7 +158,7 @@ def missing() -> list[str]:
     if shutil.which("jq") is None:
         found.append("jq is not installed (Debian: apt-get install jq)")
     if rust_binary() is None:
-        found.append(f"{RUST}: make bench-peers builds it with cargo, or HELR_RS names its binary")
+        found.append(f"{RUST}: make bench-peers builds it with cargo")
     if not (PEERS / "grove").exists():
         found.append(f"{GROVE}: make bench-peers installs it")
     return found

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the peers of `make bench` that cannot stand in .venv itself: grove, whose own needs
-# conflict with helr's, and the Rust helr, where cargo is there and HELR_RS names none.
+# Installs the peers of `make bench` that cannot be in .venv itself: grove, whose own needs
+# conflict with helr's, and the Rust helr, where cargo is installed.
 set -eu
 cd "$(dirname "$0")/.."
 peers=.venv/peers
@@ -15,11 +15,10 @@ if [ ! -x "$peers/grove/bin/grove" ]; then
 fi
 [ ! -x "$peers/grove/bin/grove" ] || echo "bench-peers: grove is in $peers/grove"
 
-if [ -n "${HELR_RS:-}" ]; then
-    echo "bench-peers: HELR_RS names the Rust helr: $HELR_RS"
-elif [ -x "$peers/bin/helr" ]; then
+if [ -x "$peers/bin/helr" ]; then
     echo "bench-peers: the Rust helr is in $peers/bin"
 elif command -v cargo >/dev/null 2>&1; then
+    echo "bench-peers: compiling the Rust helr, which takes some minutes"
     cargo install --quiet --locked --root "$peers" --version '~0.7' helr
     echo "bench-peers: the Rust helr is in $peers/bin"
 else

@@ -15,12 +15,18 @@ AT_ONCE = 10
 
 
 def need(name: str) -> None:
-    """Skip where the shipper is missing; in CI, fail."""
+    """Skip where the shipper is missing; fail where it is required.
+
+    Required is, in CI, what .ci/run installs, and everywhere what HELR_REQUIRE_SHIPPERS names,
+    separated by spaces.
+    """
     shipper = SHIPPERS[name]
-    if shipper.program() is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(shipper.missing())
-        pytest.skip(shipper.missing())
+    if shipper.program() is not None:
+        return
+    installed_by_ci = os.environ.get("CI") and shipper.installable()
+    if installed_by_ci or name in os.environ.get("HELR_REQUIRE_SHIPPERS", "").split():
+        pytest.fail(shipper.missing())
+    pytest.skip(shipper.missing())
 
 
 @pytest.fixture(scope="session")

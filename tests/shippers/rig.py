@@ -18,7 +18,6 @@ from pathlib import Path
 from mock_server import MockSlack
 from tests.conftest import ROOT
 from tests.shippers.shipped import Changes, Record, Shipper, changed, loads
-from tests.shippers.sinks import Sink, TcpSink
 
 SETTLE = 5  # what the shipped configs set
 SLOW = 8  # seconds from a shipper's reading to its delivering, a stop and a start between
@@ -76,9 +75,10 @@ class Rig:
         self.home = home
         self.source = source
         self.mock = MockSlack(events=events)
-        self.sink = TcpSink() if shipper.network == "network" else Sink()
+        self.sink = shipper.sink()
+        sink = sink or shipper.simple
         self.networked = sink == shipper.network
-        shipper.write(home, source, sink or "file", self.sink.port, changes)
+        shipper.write(home, source, sink, self.sink.port, changes)
         text = (ROOT / "helr.yaml").read_text(encoding="utf-8")
         (home / "helr.yaml").write_text(changed(text, [*HELR, *helr_changes]), encoding="utf-8")
         self._writer_args = list(writer)
@@ -143,7 +143,11 @@ class Rig:
         assert self._process is not None
         assert self._process.poll() is None, f"{self.shipper.name} ended by itself: {self.log()}"
         self._process.send_signal(number)
-        self._process.wait(70)
+        try:
+            self._process.wait(self.shipper.patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def helr_pids(self) -> list[int]:
         """Every helr that runs in this directory, whoever started it."""
@@ -207,6 +211,14 @@ class Rig:
     def delivered(self) -> set[str]:
         return {record.id for record in self.records()[0]}
 
+    def written(self) -> set[str]:
+        """The ids in the file that helr writes, the rotated ones too."""
+        return set(self._written())
+
+    def _written(self) -> list[str]:
+        files = (self.home / ".mock").glob("events.ndjson*")
+        return [loads(line)["event"]["id"] for file in files for line in file.open("rb")]
+
     def wait(self, until: Callable[[], bool], seconds: float, what: str = "") -> bool:
         """Whether it came true in time. With `what`, a failure when it did not."""
         ends = time.monotonic() + seconds
@@ -234,8 +246,7 @@ class Rig:
         )
 
     def _written_twice(self) -> int:
-        files = (self.home / ".mock").glob("events.ndjson*")
-        ids = [loads(line)["event"]["id"] for file in files for line in file.open("rb")]
+        ids = self._written()
         return len(ids) - len(set(ids))
 
     def _unexplained(self) -> int:

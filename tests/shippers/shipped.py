@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import yaml
 
 from tests.conftest import ROOT
+from tests.shippers.sinks import OtlpSink, RelpSink, Sink, TcpSink
 
 BLOCK = re.compile(r'^\s*# (Input|Source|Output|Sink|Destination) "(\w+)"', re.M)
 COMMENTED = re.compile(r"^(\s*)#(?! \S)", re.M)
@@ -70,14 +71,16 @@ class Record:
 
 
 class Shipper:
-    """One of the three: its program, its config, how to read what it wrote."""
+    """One of the five: its program, its config, how to read what it wrote."""
 
     name = ""
     variable = ""
-    package = ""
     config = ""
     output = ""
+    shapes: ClassVar[tuple[str, ...]] = ("run", "once", "file")
     network = "http"  # the sink that can be down
+    simple = "file"  # the sink of a test that names none
+    patience = 70.0  # seconds after which whoever stops it kills it
     # Waits and ports: made short, or the test's own.
     intervals: ClassVar[Intervals] = {}
     port: tuple[str, str] = ("", "")
@@ -86,7 +89,15 @@ class Shipper:
         return os.environ.get(self.variable) or shutil.which(self.name, path=_path())
 
     def missing(self) -> str:
-        return f"{self.name} is not here: put it on the PATH or name it in {self.variable}"
+        return f"{self.name} is not installed: put it on the PATH or name it in {self.variable}"
+
+    def installable(self) -> bool:
+        """Whether .ci/run installs it on this machine."""
+        return False
+
+    def sink(self) -> Sink:
+        """A server for the network sink."""
+        return Sink()
 
     def write(self, home: Path, source: str, sink: str, port: int, changes: Changes) -> None:
         """Write the config into `home`, from which the shipper will be started."""
@@ -94,6 +105,7 @@ class Shipper:
         text = changed(text, self.intervals[source])
         if sink == self.network:
             text = changed(text, [(self.port[0], self.port[1].format(port))])
+        (home / self.config).parent.mkdir(exist_ok=True)
         (home / self.config).write_text(changed(text, changes), encoding="utf-8")
         (home / ".mock").mkdir(exist_ok=True)
 
@@ -117,7 +129,8 @@ def _whole(text: bytes, key: str) -> dict[str, Any]:
 
 
 def _path() -> str:
-    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/opt/fluent-bit/bin"])
+    made = str(ROOT / ".venv/shippers/bin")  # by `make shippers`
+    return os.pathsep.join([made, os.environ.get("PATH", ""), "/usr/sbin", "/opt/fluent-bit/bin"])
 
 
 def _instant(text: str) -> float:
@@ -190,7 +203,13 @@ class SyslogNg(Shipper):
     port = ("port(9880)", "port({})")
 
     def missing(self) -> str:
-        return "syslog-ng is not here: apt-get install syslog-ng-core (or name it in SYSLOG_NG)"
+        return "syslog-ng is not installed: apt-get install syslog-ng-core, or name it in SYSLOG_NG"
+
+    def installable(self) -> bool:
+        return True
+
+    def sink(self) -> Sink:
+        return TcpSink()
 
     def write(self, home: Path, source: str, sink: str, port: int, changes: Changes) -> None:
         soon = [("time-reopen(10)", "time-reopen(1)")] if sink == self.network else []
@@ -208,6 +227,77 @@ class SyslogNg(Shipper):
     def record(self, line: bytes) -> Record:
         time, _, rest = line.partition(b" ")
         return Record(_instant(time.decode()), loads(rest))
+
+
+class Rsyslog(Shipper):
+    name = "rsyslogd"
+    patience = 3  # systemd's TimeoutStopSec, which it needs where its destination is down
+    variable = "RSYSLOGD"
+    config = "deploy/rsyslog.conf"
+    output = ".mock/rsyslog.out"
+    shapes = ("file",)
+    network = "relp"
+    intervals: ClassVar[Intervals] = {"file": ()}
+    port = ('port="2514"', 'port="{}"')
+
+    def missing(self) -> str:
+        return "rsyslogd is not installed: make shippers unpacks it, or name it in RSYSLOGD"
+
+    def installable(self) -> bool:
+        return True
+
+    def sink(self) -> Sink:
+        return RelpSink()
+
+    def write(self, home: Path, source: str, sink: str, port: int, changes: Changes) -> None:
+        soon = []
+        if sink == self.network:
+            soon = [("#module(", "module("), ('resumeInterval="10"', 'resumeInterval="1"')]
+        super().write(home, source, sink, port, [*soon, *changes])
+        (home / ".mock/rsyslog").mkdir()
+
+    def command(self, home: Path) -> list[str]:
+        pid = str(home / ".mock/rsyslogd.pid")
+        return [str(self.program()), "-n", "-f", str(home / self.config), "-i", pid]
+
+    def record(self, line: bytes) -> Record:
+        time, _, rest = line.partition(b" ")
+        return Record(_instant(time.decode()), loads(rest))
+
+
+class Otelcol(Shipper):
+    name = "otelcol"
+    variable = "OTELCOL"
+    config = "deploy/otelcol.yaml"
+    shapes = ("file",)
+    network = simple = "otlp_http"
+
+    def missing(self) -> str:
+        return "otelcol is not installed: make shippers builds it with Go, or name it in OTELCOL"
+
+    def installable(self) -> bool:
+        return shutil.which("go") is not None
+
+    def sink(self) -> Sink:
+        return OtlpSink()
+
+    def write(self, home: Path, source: str, sink: str, port: int, changes: Changes) -> None:
+        text = (ROOT / self.config).read_text(encoding="utf-8")
+        chosen_sink = ("exporters: [debug]", f"exporters: [{sink}]")
+        sent_to = ("127.0.0.1:4318", f"127.0.0.1:{port}")
+        text = changed(text, [chosen_sink, sent_to, ("max_interval: 30s", "max_interval: 1s")])
+        (home / "deploy").mkdir()
+        (home / self.config).write_text(changed(text, changes), encoding="utf-8")
+        (home / ".mock").mkdir()
+
+    def command(self, home: Path) -> list[str]:
+        gate = "--feature-gates=stanza.synchronousLogEmitter"
+        quiet = "--set=service.telemetry.metrics.level=none"  # else it listens on a port
+        return [str(self.program()), "--config", self.config, gate, quiet]
+
+    def record(self, line: bytes) -> Record:
+        value = json.loads(line)
+        return Record(int(value["timeUnixNano"]) / 1e9, loads(value["body"]["stringValue"]))
 
 
 class FluentBitYaml(FluentBit):
@@ -233,5 +323,5 @@ class FluentBitYaml(FluentBit):
 
 
 SHIPPERS: dict[str, Shipper] = {
-    shipper.name: shipper for shipper in (FluentBit(), Vector(), SyslogNg())
+    shipper.name: shipper for shipper in (FluentBit(), Vector(), SyslogNg(), Rsyslog(), Otelcol())
 }

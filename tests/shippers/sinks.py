@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import socket
 import socketserver
 import threading
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 
 
 class Sink:
     """Keeps the lines it was sent. `up` and `down` open and close its port, which stays the same.
 
-    `refuse`: answer HTTP 503 and keep nothing.
+    `refuse`: answer HTTP 503 and keep nothing. `limit`: bytes of a request, decompressed; a larger
+    one is answered with 413.
     """
+
+    limit = 20 * 1024 * 1024  # the OTLP receiver's
 
     def __init__(self) -> None:
         self.refuse = False
@@ -36,6 +41,10 @@ class Sink:
     def take(self, lines: list[bytes]) -> None:
         with self._lock:
             self._lines += [(time.monotonic(), line) for line in lines if line]
+
+    def records(self, body: bytes) -> list[bytes]:
+        """What a request holds."""
+        return body.split(b"\n")
 
     def up(self) -> None:
         server = self._serve()
@@ -60,7 +69,12 @@ class Sink:
                 if sink.refuse or len(body) < size:
                     self.send_error(503)
                     return
-                sink.take(body.split(b"\n"))
+                if self.headers["Content-Encoding"] == "gzip":
+                    body = gzip.decompress(body)
+                if len(body) > sink.limit:
+                    self.send_error(413)
+                    return
+                sink.take(sink.records(body))
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -112,8 +126,58 @@ class TcpSink(Sink):
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 sink._connections.append(self.connection)
-                for line in self.rfile:
-                    if line.endswith(b"\n"):
-                        sink.take([line[:-1]])
+                with suppress(OSError):
+                    sink.converse(self.rfile, self.wfile)
 
         return _TCPServer(("127.0.0.1", self.port), Handler)
+
+    def converse(self, received: BinaryIO, answer: BinaryIO) -> None:
+        """Take what one connection sends, to its end."""
+        for line in received:
+            if line.endswith(b"\n"):
+                self.take([line[:-1]])
+
+
+class RelpSink(TcpSink):
+    """The same for rsyslog's RELP, which confirms each line: `number command length data`."""
+
+    def converse(self, received: BinaryIO, answer: BinaryIO) -> None:
+        while True:
+            number, command = (_word(received) for _ in range(2))
+            # Without data there is no space after the length.
+            digits = b""
+            while (byte := received.read(1)).isdigit():
+                digits += byte
+            size = int(digits or b"0")
+            data = received.read(size)
+            if not byte or len(data) < size or (size and received.read(1) != b"\n"):
+                return  # the connection ended, in the middle of a frame perhaps
+            if self.refuse:
+                reply = b"500 not now"
+            else:
+                reply = b"200 OK" + (b"\n" + data if command == b"open" else b"")
+                self.take([data.rstrip(b"\n")] if command == b"syslog" else [])
+            answer.write(b"%b rsp %d %b\n" % (number, len(reply), reply))
+            answer.flush()
+            if command == b"close":
+                return
+
+
+def _word(stream: BinaryIO) -> bytes:
+    """What comes before the next space."""
+    word = b""
+    while (byte := stream.read(1)) not in (b"", b" "):
+        word += byte
+    return word
+
+
+class OtlpSink(Sink):
+    """The same for OTLP over HTTP in its JSON encoding; a line is a record of a log."""
+
+    def records(self, body: bytes) -> list[bytes]:
+        return [
+            json.dumps(record).encode()
+            for resource in json.loads(body)["resourceLogs"]
+            for scope in resource["scopeLogs"]
+            for record in scope["logRecords"]
+        ]

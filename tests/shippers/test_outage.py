@@ -34,9 +34,10 @@ def outage(shipper: str, source: str, home: Path) -> Outcome:
 
 
 SCENARIOS = {
-    f"{shipper} {source}": partial(outage, shipper, source)
+    f"{name} {source}": partial(outage, name, source)
     for source in ("run", "file")
-    for shipper in SHIPPERS
+    for name, shipper in SHIPPERS.items()
+    if source in shipper.shapes
 }
 
 

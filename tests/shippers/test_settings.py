@@ -38,6 +38,34 @@ def plain(
         return rig.outcome(3)
 
 
+def large(home: Path, *, shipper: str, changes: Changes = ()) -> Outcome:
+    """Fifty lines of half a megabyte."""
+    with Rig(SHIPPERS[shipper], home, source="file", events=0, changes=changes) as rig:
+        now = int(time.time())
+        rig.mock.add_events(events=[long_line(number, 500_000, now) for number in range(50)])
+        rig.start()
+        return rig.outcome(15)
+
+
+def alike(home: Path, *, shipper: str, changes: Changes = ()) -> Outcome:
+    """Rotated files whose first lines begin alike, for some thousand bytes."""
+    writer = ["--output-rotate", "size:0.1"]
+    rig = Rig(SHIPPERS[shipper], home, source="file", events=0, changes=changes, writer=writer)
+    with rig:
+        rig.start()
+        now, text = int(time.time()), "x" * 4000
+        for number in range(4):
+            events = [
+                f'{{"text":"{text}","id":"{number}-{n}","date_create":{now + number}}}'
+                for n in range(30)
+            ]
+            rig.mock.add_events(events=events)
+            rig.wait(lambda: set(rig.mock.ids()) <= rig.written(), 10, "the writing")
+            rig.wait(lambda: set(rig.mock.ids()) <= rig.delivered(), 3)
+        assert len(list((home / ".mock").glob("events.ndjson.*"))) >= 2
+        return rig.outcome(3)
+
+
 def deep(home: Path, *, shipper: str, changes: Changes = ()) -> Outcome:
     """300 events, and one that is nested deep."""
     with Rig(SHIPPERS[shipper], home, changes=changes) as rig:
@@ -62,10 +90,33 @@ def outage(home: Path, *, shipper: str, changes: Changes = (), source: str = "ru
         return rig.outcome(6)
 
 
-def patience(home: Path, *, shipper: str, changes: Changes = (), events: int = 300) -> Outcome:
+def stopped(home: Path, *, shipper: str, changes: Changes = ()) -> Outcome:
+    """The destination goes away, and the shipper is stopped while it retries what it had."""
+    sink = SHIPPERS[shipper].network
+    with Rig(SHIPPERS[shipper], home, source="file", sink=sink, changes=changes) as rig:
+        rig.start()
+        rig.wait(lambda: len(rig.delivered()) == 300, 20, "the first delivery")
+        rig.sink.down()
+        with Feed(rig.mock):
+            time.sleep(3)
+            rig.interrupt("shipper", signal.SIGTERM)
+        rig.sink.up()
+        return rig.outcome(6)
+
+
+def patience(
+    home: Path,
+    *,
+    shipper: str,
+    changes: Changes = (),
+    source: str = "run",
+    events: int = 300,
+) -> Outcome:
     """The destination is down for a while, and nothing else happens."""
     sink = SHIPPERS[shipper].network
-    with Rig(SHIPPERS[shipper], home, sink=sink, changes=changes, events=events) as rig:
+    with Rig(
+        SHIPPERS[shipper], home, source=source, sink=sink, changes=changes, events=events
+    ) as rig:
         rig.sink.down()
         rig.start()
         rig.wait(lambda: len(rig.mock.requests) > 1, 20, "a poll")
@@ -89,6 +140,18 @@ def killed(
             time.sleep(rng.uniform(0.1, 0.3))
             rig.interrupt("shipper", signal.SIGKILL)
         return rig.outcome(6)
+
+
+def restarted(home: Path, *, shipper: str, changes: Changes = ()) -> Outcome:
+    """The shipper is killed when it has delivered everything, and starts again."""
+    with Rig(SHIPPERS[shipper], home, source="file", changes=changes) as rig:
+        rig.start()
+        rig.wait(lambda: len(rig.delivered()) == 300, 20, "the first delivery")
+        time.sleep(1)  # noted, what was delivered
+        rig.interrupt("shipper", signal.SIGKILL)
+        rig.mock.add_events(10)
+        rig.outcome(10)
+        return rig.outcome(0)
 
 
 def hasty(home: Path, *, shipper: str, changes: Changes = ()) -> Outcome:
@@ -297,6 +360,87 @@ CASES: dict[str, Case] = {
     "syslog-ng no disk-buffer, outage": (
         partial(outage, shipper="syslog-ng", changes=[NO_DISK_BUFFER]),
         lambda found: found.lost >= 300,
+    ),
+    "rsyslogd short maxMessageSize": (
+        partial(
+            plain,
+            shipper="rsyslogd",
+            source="file",
+            size=100_000,
+            changes=[('    maxMessageSize="1048576"\n', "")],
+        ),
+        lambda found: found.lost == 1 and found.unparsed > 0,
+    ),
+    "rsyslogd no persistStateAfterSubmission": (
+        partial(
+            restarted,
+            shipper="rsyslogd",
+            changes=[('    persistStateAfterSubmission="on"\n', "")],
+        ),
+        lambda found: found.lost == 0 and found.repeated > 200,
+    ),
+    "rsyslogd memory queue, outage": (
+        partial(
+            outage,
+            shipper="rsyslogd",
+            source="file",
+            changes=[('queue.type="Disk"', 'queue.type="LinkedList"')],
+        ),
+        lambda found: found.lost >= 300,
+    ),
+    "rsyslogd short timeoutShutdown, stop in an outage": (
+        partial(
+            stopped,
+            shipper="rsyslogd",
+            changes=[('        queue.timeoutShutdown="600000"\n', "")],
+        ),
+        lambda found: found.lost > 0,
+    ),
+    "rsyslogd timeoutShutdown, stop in an outage": (
+        partial(stopped, shipper="rsyslogd"),
+        lambda found: found.lost == 0,
+    ),
+    "rsyslogd no resumeRetryCount": (
+        partial(
+            patience,
+            shipper="rsyslogd",
+            source="file",
+            changes=[('        action.resumeRetryCount="-1"\n', "")],
+        ),
+        lambda found: found.lost > 0,
+    ),
+    "otelcol no storage of offsets": (
+        partial(
+            restarted,
+            shipper="otelcol",
+            changes=[("    storage: file_storage\n    operators", "    operators")],
+        ),
+        lambda found: found.lost == 0 and found.repeated >= 300,
+    ),
+    "otelcol memory queue, outage": (
+        partial(
+            outage,
+            shipper="otelcol",
+            source="file",
+            changes=[("      storage: file_storage\n      sizer", "      sizer")],
+        ),
+        lambda found: found.lost >= 300,
+    ),
+    "otelcol short fingerprint_size": (
+        partial(alike, shipper="otelcol", changes=[("    fingerprint_size: 16KiB\n", "")]),
+        lambda found: found.lost > 0,
+    ),
+    "otelcol fingerprint_size": (
+        partial(alike, shipper="otelcol"),
+        lambda found: found.lost == 0,
+    ),
+    "otelcol no max_size of a batch": (
+        partial(large, shipper="otelcol", changes=[("        max_size: 4000000\n", "")]),
+        lambda found: found.lost > 0,
+    ),
+    "otelcol max_size of a batch": (
+        partial(large, shipper="otelcol"),
+        lambda found: found.lost == 0,
     ),
 }
 SCENARIOS = {name: case[0] for name, case in CASES.items()}

@@ -45,6 +45,7 @@ SCENARIOS = {
         f"{name} {source}": partial(collected, shipper, source)
         for source in ("run", "once", "file")
         for name, shipper in SHIPPERS.items()
+        if source in shipper.shapes
     },
     "fluent-bit yaml": partial(collected, FluentBitYaml(), "run"),
     "fluent-bit kubernetes": partial(collected, FluentBitYaml(), "file"),
