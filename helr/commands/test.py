@@ -103,7 +103,7 @@ def _told(response: Response, decode: Decoder) -> Page:
     _say("status", f"HTTP {response.status}, {len(response.body)} bytes")
     _say("time", f"{response.elapsed:.3f} s")
     for header, value in response.headers.items():
-        if "ratelimit" in header.lower() or header.lower() == "retry-after":
+        if "ratelimit" in header.lower().replace("-", "") or "retry-after" in header.lower():
             _say("rate limit", f"{header}: {value}")
     return decode(response)
 
