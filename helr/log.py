@@ -6,11 +6,9 @@ Standard `logging` underneath; helr's own lines go through `for_source`.
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 import os
-import re
 import sys
 import threading
 import time
@@ -18,7 +16,10 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
-from urllib.parse import quote, quote_plus
+
+from helr.secrets import HIDDEN, excerpt, printable, redact, secret
+
+__all__ = ["HIDDEN", "excerpt", "printable", "redact", "secret"]
 
 TRACE = 5
 LEVELS = {
@@ -28,74 +29,13 @@ LEVELS = {
     "warn": logging.WARNING,
     "error": logging.ERROR,
 }
-HIDDEN = "***"
-MIN_DERIVED = 6  # a shorter encoded form would match by chance
 
 _COLOURS = {"trace": "2", "debug": "2", "info": "32", "warn": "33", "error": "31"}
-_CONTROL = {c: repr(chr(c))[1:-1] for c in (*range(32), *range(127, 160), 0x2028, 0x2029)}
-
-_forms: set[str] = set()
-_secrets: set[str] = set()
-_pattern: re.Pattern[str] | None = None
-_lock = threading.Lock()
 
 
 def counted(number: int, what: str) -> str:
     """`1 page`, `2 pages`"""
     return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-def secret(value: str) -> None:
-    """From now on, never show this value, nor its escaped and encoded forms."""
-    global _pattern
-    with _lock:
-        if not value or value in _secrets:
-            return
-        _secrets.add(value)
-        _forms.update(_forms_of(value))
-        longest_first = sorted(_forms, key=len, reverse=True)
-        _pattern = re.compile("|".join(_pattern_of(form) for form in longest_first))
-
-
-def redact(text: str) -> str:
-    """The text with every registered secret replaced."""
-    return text if _pattern is None else _pattern.sub(HIDDEN, text)
-
-
-def excerpt(text: str, limit: int = 200) -> str:
-    """The start of a foreign text, fit for a message: redacted *before* it is cut, one line."""
-    shown = redact(text).translate(_CONTROL)
-    return shown if len(shown) <= limit else shown[:limit] + "…"
-
-
-def _forms_of(value: str) -> set[str]:
-    """The value as JSON, Python, HTML, URLs and base64 would write it, escaped up to twice."""
-    raw = value.encode("utf-8", "surrogatepass")
-    quoted = {quote(raw), quote(raw, safe=""), quote_plus(raw)}
-    escaped = _escaped(value)
-    escaped |= {twice for once in escaped for twice in _escaped(once)}
-    encoded = set()
-    for before in range(3):  # inside "user:secret", base64 depends on what stands before
-        whole = base64.b64encode(b"\0" * before + raw).decode()
-        core = whole[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
-        encoded |= {core, core.replace("+", "-").replace("/", "_")}
-    return {value} | {form for form in quoted | escaped | encoded if len(form) >= MIN_DERIVED}
-
-
-def _pattern_of(form: str) -> str:
-    """Exactly the form, but for the case of %2F and %2f."""
-    return re.sub("%[0-9A-Fa-f]{2}", lambda m: f"(?i:{m[0]})", re.escape(form))
-
-
-def _escaped(value: str) -> set[str]:
-    ascii_json = json.dumps(value)[1:-1]
-    return {
-        ascii_json,
-        ascii_json.replace("/", "\\/"),
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        repr(value)[1:-1],
-        value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
-    }
 
 
 if TYPE_CHECKING:
@@ -215,7 +155,7 @@ class _Pretty(logging.Formatter):
         if label:  # most texts begin with their source's name already
             text = label + ": " + text.removeprefix(getattr(record, "name_", label) + ": ")
         trace = _trace(record)
-        shown = redact(f"{text} {trace}" if trace else text).translate(_CONTROL)
+        shown = printable(f"{text} {trace}" if trace else text)
         head = f"{level.upper():5}"
         if self._colour:
             head = f"\x1b[{_COLOURS.get(level, '0')}m{head}\x1b[0m"

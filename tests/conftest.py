@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 import yaml
 
-from helr import log
+from helr.secrets import forget_secrets
 from helr.testing import mock_slack
 
 __all__ = ["mock_slack"]
@@ -153,8 +153,6 @@ def new_helr(tmp_path_factory: pytest.TempPathFactory, measured: bool) -> Callab
 
 
 @pytest.fixture(autouse=True)
-def no_secrets_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_secrets_yet() -> None:
     """What one test registers as a secret is not blotted out of another's texts."""
-    monkeypatch.setattr(log, "_secrets", set())
-    monkeypatch.setattr(log, "_forms", set())
-    monkeypatch.setattr(log, "_pattern", None)
+    forget_secrets()

@@ -1,0 +1,222 @@
+"""Secrets are never shown: every text passes through `redact` before a person or a file gets it.
+
+A secret is found however it is written: as JSON, HTML, Python, C, a URL or a form would escape any
+of its characters, up to three times over, broken across lines, in another case, in hex or base64.
+The text is unescaped as a whole and searched at each step, so that the cost grows with the text
+and the number of secrets, never with their length or spelling.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import NamedTuple
+
+HIDDEN = "***"
+LEAST = 4  # characters; nothing shorter is taken for a secret, as it would match by chance
+_WORD = 8  # a shorter secret is not hidden inside a word
+_KEPT = 2  # values of one source of secrets: the one in use, and the one before
+_TIMES = 3  # that a text is unescaped
+
+_CONTROL = {
+    char: repr(chr(char))[1:-1]
+    for char in (
+        *(*range(32), *range(127, 160), 0x061C, 0x200E, 0x200F, 0x2028, 0x2029, 0xFEFF),
+        *(*range(0x202A, 0x202F), *range(0x2066, 0x206A)),  # they turn the text around
+    )
+}
+_FOLDED = {**{upper: upper + 32 for upper in range(65, 91)}, ord("+"): 32}  # one for one
+_ESCAPED = r"""(?x)
+    (?:%[0-9A-Fa-f]{2})+ | (?:\\x[0-9A-Fa-f]{2})+
+  | \\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}
+  | \\u[0-9A-Fa-f]{4} | \\u\{[0-9A-Fa-f]{1,6}\} | \\U[0-9A-Fa-f]{8}
+  | &\#[xX]0*[0-9A-Fa-f]{1,6};? | &\#0*[0-9]{1,7};? | &[A-Za-z]{2,8};
+  | \\["'/\\nr] | [\r\n]+
+"""
+_NUMBERED = re.compile(r"\\[uUx]\{?([0-9A-Fa-f]+)\}?")
+_find_start = re.compile(r"[%\\&\r\n]").search
+_match_escape = re.compile(_ESCAPED).match
+
+
+class _Secret(NamedTuple):
+    forms: tuple[str, ...]  # to be looked for in folded text
+    whole_word: bool
+
+
+_lock = threading.Lock()
+_known: dict[str, _Secret] = {}
+_by_origin: dict[str, list[str]] = {}
+
+
+def secret(value: str, origin: str = "") -> None:
+    """From now on, never show this value.
+
+    `origin`: where it came from (a variable, a file), if it may be replaced: of the values of one
+    origin only the last two are kept in mind, so that tokens which are renewed cost no memory.
+    """
+    if value in _known or len(value) < LEAST:
+        return
+    with _lock:
+        _known[value] = _Secret(_forms_of(value), len(value) < _WORD)
+        if origin:
+            values = _by_origin.setdefault(origin, [])
+            values.append(value)
+            for old in values[:-_KEPT]:
+                values.remove(old)
+                _known.pop(old, None)
+
+
+def forget_secrets() -> None:
+    """Know no secret any more (for tests)."""
+    _known.clear()
+    _by_origin.clear()
+
+
+def redact(text: str) -> str:
+    """The text with every registered secret replaced."""
+    if not _known:
+        return text
+    spans = sorted(_spans(text))
+    if not spans:
+        return text
+    pieces, at = list[str](), 0
+    for start, end in spans:
+        if start >= at:
+            pieces += (text[at:start], HIDDEN)
+        at = max(at, end)
+    return "".join((*pieces, text[at:]))
+
+
+def printable(text: str) -> str:
+    """A text from outside on one line, without secrets and without control characters, which a
+    terminal would obey."""
+    return redact(text).translate(_CONTROL)
+
+
+def excerpt(text: str, limit: int = 200) -> str:
+    """The start of a foreign text, fit for a message: redacted *before* it is cut."""
+    shown = printable(text)
+    return shown if len(shown) <= limit else shown[:limit] + "…"
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where secrets are in the text, which is unescaped until nothing changes."""
+    steps: list[_Unescaped] = []
+    for _ in range(_TIMES + 1):
+        for start, end in _found(text.translate(_FOLDED)):
+            for step in reversed(steps):
+                start, end = step.before(start, end)
+            yield start, end
+        step = _Unescaped(text)
+        if step.text == text:
+            return
+        steps.append(step)
+        text = step.text
+
+
+def _found(folded: str) -> Iterator[tuple[int, int]]:
+    for forms, whole_word in list(_known.values()):
+        for form in forms:
+            start = folded.find(form)
+            while start >= 0:
+                end = start + len(form)
+                if not (whole_word and _within_word(folded, start, end)):
+                    yield start, end
+                start = folded.find(form, start + 1)
+
+
+def _within_word(text: str, start: int, end: int) -> bool:
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return before.isalnum() or after.isalnum()
+
+
+class _Unescaped:
+    """A text unescaped once, and the way back: `_marks` are the escapes, as (where it is in the
+    new text, its length there, where it was, its length then)."""
+
+    def __init__(self, text: str) -> None:
+        pieces, at, new = list[str](), 0, 0
+        self._marks: list[tuple[int, int, int, int]] = []
+        for match in _escapes(text):
+            plain = _plain(match[0])
+            pieces += (text[at : match.start()], plain)
+            new += match.start() - at
+            self._marks.append((new, len(plain), match.start(), len(match[0])))
+            at, new = match.end(), new + len(plain)
+        self.text = "".join((*pieces, text[at:])) if pieces else text
+        self._starts = [mark[0] for mark in self._marks]
+
+    def before(self, start: int, end: int) -> tuple[int, int]:
+        """Where a span of the new text was in the old one."""
+        return self._place(start, inside=0), self._place(end - 1, inside=1) + 1
+
+    def _place(self, at: int, *, inside: int) -> int:
+        index = bisect_right(self._starts, at) - 1
+        if index < 0:
+            return at
+        new, length, old, old_length = self._marks[index]
+        if at < new + length:
+            return old + (old_length - 1) * inside
+        return old + old_length + at - new - length
+
+
+def _escapes(text: str) -> Iterator[re.Match[str]]:
+    found = _find_start(text)
+    while found:
+        match = _match_escape(text, found.start())
+        if match:
+            yield match
+        found = _find_start(text, (match or found).end())
+
+
+def _plain(escape: str) -> str:
+    """What an escape stands for; itself where it stands for nothing."""
+    if escape[0] == "%":
+        return _bytes_as_text(bytes.fromhex(escape.replace("%", "")))
+    if escape[:2] == "&#":
+        digits = escape[2:].strip(";")
+        number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+        return chr(number) if number < 0x110000 else escape
+    if escape[0] == "&":
+        return html.unescape(escape)
+    kind = escape[1:2]
+    if kind == "x":
+        return _bytes_as_text(bytes.fromhex("".join(_NUMBERED.findall(escape))))
+    if kind in ("u", "U"):
+        numbers = [int(digits, 16) for digits in _NUMBERED.findall(escape)]
+        if len(numbers) == 2:
+            return chr(0x10000 + (numbers[0] - 0xD800) * 0x400 + numbers[1] - 0xDC00)
+        return chr(numbers[0]) if numbers[0] < 0x110000 else escape
+    return "" if escape[0] != "\\" or kind in ("n", "r") else kind
+
+
+def _bytes_as_text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _forms_of(value: str) -> tuple[str, ...]:
+    """What is looked for: the value, what unescaping would make of it, hex and base64 of it."""
+    forms = [value]
+    for _ in range(_TIMES):
+        forms.append(_Unescaped(forms[-1]).text)
+    raw = value.encode("utf-8", "surrogatepass")
+    forms.append(raw.hex())
+    for once in _base64(raw):
+        forms += (once, *_base64(once.encode()))
+    folded = dict.fromkeys(form.translate(_FOLDED) for form in forms)
+    return tuple(form for form in folded if len(form) >= min(len(value), _WORD))
+
+
+def _base64(raw: bytes) -> Iterator[str]:
+    """The part of the base64 of anything around `raw` that depends on nothing but it."""
+    for before in range(3):
+        whole = base64.b64encode(b"\0" * before + raw).decode()
+        core = whole[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
+        yield from dict.fromkeys((core, core.replace("+", "-").replace("/", "_")))

@@ -1,0 +1,127 @@
+"""helr.secrets: a secret is found however it is spelled, and nothing else is hidden."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helr import secrets
+
+Escape = Callable[[str], str]
+
+# One character at a time, as servers and libraries write it.
+CHARACTERS: dict[str, Escape] = {
+    "plain": lambda c: c,
+    "JSON": lambda c: json.dumps(c)[1:-1],
+    "\\u00xx": lambda c: json.dumps(c)[1:-1] if ord(c) > 255 else f"\\u{ord(c):04x}",
+    "\\u00XX": lambda c: json.dumps(c)[1:-1] if ord(c) > 255 else f"\\u{ord(c):04X}",
+    "slash": lambda c: "\\/" if c == "/" else c,
+    "percent": lambda c: "".join(f"%{byte:02X}" for byte in c.encode()),
+    "percent, lower": lambda c: "".join(f"%{byte:02x}" for byte in c.encode()),
+    "form": quote_plus,
+    "&#N;": lambda c: f"&#{ord(c)};",
+    "&#0N;": lambda c: f"&#0{ord(c)};",
+    "&#xN;": lambda c: f"&#x{ord(c):x};",
+    "named": lambda c: html.escape(c),
+    "repr": lambda c: repr(c)[1:-1],
+    "\\xNN": lambda c: "".join(f"\\x{byte:02x}" for byte in c.encode()),
+    "upper": lambda c: c.upper() if c.isascii() else c,
+}
+# The whole of it.
+WHOLE: dict[str, Escape] = {
+    "base64": lambda s: base64.b64encode(s.encode()).decode(),
+    "base64 for URLs": lambda s: base64.urlsafe_b64encode(s.encode()).decode(),
+    "login": lambda s: base64.b64encode(f"me:{s}".encode()).decode(),
+    "longer login": lambda s: base64.b64encode(f"bob:{s}:x".encode()).decode(),
+    "base64 twice": lambda s: base64.b64encode(base64.b64encode(s.encode())).decode(),
+    "hex": lambda s: s.encode().hex(),
+    "JSON in JSON": lambda s: json.dumps(json.dumps({"t": s})),
+    "percent twice": lambda s: quote(quote(s, safe=""), safe=""),
+    "broken": lambda s: s[:5] + "\n" + s[5:],
+}
+PLANTED = ("xoxp-7f3a/9c1e+5b2d==", "abc+DEF/ghi==&<k>'q\"-Zz09_~", 'a b\\ü&<+=%42"/\\n!')
+
+
+@pytest.mark.parametrize("secret", PLANTED)
+def test_every_spelling_is_found_whole(secret: str) -> None:
+    secrets.secret(secret)
+    for name, escape in CHARACTERS.items():
+        form = "".join(map(escape, secret))
+        for around in ("{}", "it said [{}] and left", '{{"t": "{}"}}', "a=1&t={}&b=2"):
+            shown = secrets.redact(around.format(form))
+            assert shown == around.format("***"), name
+
+
+@pytest.mark.parametrize("secret", PLANTED)
+@pytest.mark.parametrize("name", WHOLE)
+def test_forms_of_the_whole_secret_are_found(secret: str, name: str) -> None:
+    secrets.secret(secret)
+    form = WHOLE[name](secret)
+    shown = secrets.redact(f"it said {form} and left")
+    assert form not in shown
+    assert "***" in shown
+    assert shown.startswith("it said ")
+    assert shown.endswith(" and left")
+
+
+plain = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=8, max_size=40).filter(
+    lambda s: len(set(s)) > 4
+)
+
+
+@given(plain, st.lists(st.sampled_from([*CHARACTERS]), min_size=40, max_size=40), st.data())
+def test_characters_may_be_escaped_each_in_its_own_way(
+    secret: str, names: list[str], data: st.DataObject
+) -> None:
+    secrets.forget_secrets()
+    secrets.secret(secret)
+    names = ["plain" if c == "\\" and n != "JSON" else n for c, n in zip(secret, names)]  # noqa: B905
+    if "\\" in secret or "%" in secret or "&" in secret:  # an escape of its own may begin there
+        names = [data.draw(st.sampled_from(["JSON", "percent"]))] * len(secret)
+    form = "".join(CHARACTERS[name](c) for c, name in zip(secret, names, strict=True))
+    assert secrets.redact("t=" + form + ".") != "t=" + form + "."
+
+
+@given(plain, st.text(max_size=20), st.text(max_size=20))
+def test_no_secret_passes_as_it_is(secret: str, before: str, after: str) -> None:
+    secrets.forget_secrets()
+    secrets.secret(secret)
+    assert secret not in secrets.redact(before + secret + after)
+
+
+@given(st.text(max_size=60))
+def test_a_text_without_secrets_is_untouched(text: str) -> None:
+    secrets.forget_secrets()
+    secrets.secret("Zq9-never-in-it-77")
+    assert secrets.redact(text) == text
+
+
+def test_a_short_secret_is_not_hidden_inside_a_word() -> None:
+    secrets.secret("pass1")
+    assert secrets.redact("pass1 xpass1 pass12 (pass1)") == "*** xpass1 pass12 (***)"
+
+
+def test_what_is_too_short_or_empty_hides_nothing() -> None:
+    for value in ("", "a", "api"):
+        secrets.secret(value)
+    assert secrets.redact("an api call") == "an api call"
+
+
+def test_of_renewed_tokens_the_last_two_are_known() -> None:
+    for number in range(50):
+        secrets.secret(f"token-number-{number:03}", "token_file")
+    assert secrets.redact("token-number-049, token-number-048") == "***, ***"
+    assert secrets.redact("token-number-047") == "token-number-047"
+    assert len(secrets._known) == 2
+
+
+@pytest.mark.parametrize("char", ["\x1b", "\x9b", "\n", "\u2028", "\u202e", "\u2066", "\x00", "\r"])
+def test_nothing_that_a_terminal_obeys_is_printed(char: str) -> None:
+    assert secrets.printable(f"a{char}b").isprintable()
