@@ -22,13 +22,6 @@ _WORD = 8  # a shorter secret is not hidden inside a word
 _KEPT = 2  # values of one source of secrets: the one in use, and the one before
 _TIMES = 3  # that a text is unescaped
 
-_CONTROL = {
-    char: repr(chr(char))[1:-1]
-    for char in (
-        *(*range(32), *range(127, 160), 0x061C, 0x200E, 0x200F, 0x2028, 0x2029, 0xFEFF),
-        *(*range(0x202A, 0x202F), *range(0x2066, 0x206A)),  # they turn the text around
-    )
-}
 _FOLDED = {**{upper: upper + 32 for upper in range(65, 91)}, ord("+"): 32}  # one for one
 _ESCAPED = r"""(?x)
     (?:%[0-9A-Fa-f]{2})+ | (?:\\x[0-9A-Fa-f]{2})+
@@ -94,7 +87,10 @@ def redact(text: str) -> str:
 def printable(text: str) -> str:
     """A text from outside on one line, without secrets and without control characters, which a
     terminal would obey."""
-    return redact(text).translate(_CONTROL)
+    shown = redact(text)
+    if shown.isprintable():
+        return shown
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
 
 
 def excerpt(text: str, limit: int = 200) -> str:

@@ -25,7 +25,7 @@ class Bearer:
         token, trouble = _read(self._options)
         if trouble:
             raise SecretError(trouble)
-        secret(token)
+        secret(token, f"{self._options.get('token_file') or self._options.get('token_env')}")
         prefix = str(self._options.get("prefix", "Bearer")).strip()
         return {"Authorization": f"{prefix} {token}".strip()}
 

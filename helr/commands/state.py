@@ -15,7 +15,7 @@ from helr import watermark
 from helr.config.model import Config, Source
 from helr.config.problems import no_such_source
 from helr.errors import UnusableError
-from helr.log import counted
+from helr.log import counted, printable
 from helr.state import RESERVED, Checkpoint, Stored, exported, peek
 from helr.state.exported import LISTS
 from helr.state.lock import hold_source
@@ -49,7 +49,7 @@ class StateCommand:
             return
         print(name)
         for key, value in sorted(stored.values.items()):
-            print(_shown(f"  {key}: {value}"))
+            print(printable(f"  {key}: {value}"))
         if ids:
             print(f"  ids: {counted(len(ids), 'delivered id')}")
         if stored.marks:
@@ -93,7 +93,7 @@ class StateCommand:
             change.values |= {} if value else dict.fromkeys(("chain", "resets"))
             change.forget.append(("cursor", None))
         store.commit(name, [change])
-        print(_shown(f"{name}: {key} = {value}"))
+        print(printable(f"{name}: {key} = {value}"))
 
     def export(self) -> None:
         store = self._reading()
@@ -111,7 +111,7 @@ class StateCommand:
         if len(strangers) == len(whole):
             self._known(strangers[0])
         for name in strangers:
-            print(_shown(f"{name}: left out, as it is no source of {self._config.path}"))
+            print(printable(f"{name}: left out, as it is no source of {self._config.path}"))
             del whole[name]
         for name, values in whole.items():
             source = self._config.sources[name]
@@ -120,7 +120,9 @@ class StateCommand:
                     continue
                 exported.check(f"{name}: {key}", key, value, _state_key(source))
                 if key not in RESERVED and key != _state_key(source):
-                    print(_shown(f"{name}: {key}: kept, though its config does not use that key"))
+                    print(
+                        printable(f"{name}: {key}: kept, though its config does not use that key")
+                    )
             exported.lists(name, values)
         stores = {name: self._changing(name) for name in whole}
         for name, values in whole.items():
@@ -158,11 +160,6 @@ def run(config: Config, action: str, **options: Any) -> int:
 
 def _state_key(source: Source) -> str | None:
     return source.incremental_from.state_key if source.incremental_from else None
-
-
-def _shown(text: str) -> str:
-    """Text that may come from an API: what a terminal would obey is escaped."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _check_watermark(source: Source, key: str, value: str, stored: Stored) -> None:

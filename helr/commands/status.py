@@ -17,6 +17,7 @@ from typing import Any
 
 from helr.config.model import Config, Source
 from helr.errors import UnusableError
+from helr.log import printable
 from helr.numbers import whole
 from helr.times import instant, rfc3339
 
@@ -57,7 +58,7 @@ def run(config: Config, *, max_age: float | None = None, output_format: str = "t
         print(json.dumps({"ok": all(fresh.values()), "sources": sources}, indent=2))
     else:
         for status in found:
-            print("\n  ".join(_as_text(status, fresh[status.name], now)))
+            print("\n  ".join(map(printable, _as_text(status, fresh[status.name], now))))
     return 0 if all(fresh.values()) else 1
 
 

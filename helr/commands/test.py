@@ -87,16 +87,17 @@ def _tell_breaker(name: str, breaker: Breaker) -> None:
 
 
 def _say(what: str, text: str) -> None:
-    from helr.log import redact
+    from helr.log import printable
 
-    print(redact(f"{what + ':':12} {text}"), file=sys.stderr)
+    print(printable(f"{what + ':':12} {text}"), file=sys.stderr)
 
 
 def _shown(request: Request) -> str:
-    from urllib.parse import urlencode
+    from helr.recording import scrub
+    from helr.transport.security import safe_url
 
-    query = urlencode(request.params)
-    return f"GET {request.url}" + (f"?{query}" if query else "")
+    query = scrub.query(request)
+    return f"GET {safe_url(request.url)}" + (f"?{query}" if query else "")
 
 
 def _told(response: Response, decode: Decoder) -> Page:

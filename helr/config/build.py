@@ -77,8 +77,27 @@ def source_from(name: str, values: Values, whole: GlobalConfig) -> Source:
         incremental_from=_incremental(given),
         dedupe=_dedupe(given["dedupe"]) if "dedupe" in given else None,
         transform=Transform(**given.get("transform", {})),
+        from_environment=_from_environment(values, name),
         **_whole({key: given[key] for key in _PLAIN if key in given}),
     )
+
+
+_CARRIED = ("url", "headers", "query_params", "first_request_query_params", "from")
+
+
+def _from_environment(values: Values, name: str) -> tuple[str, ...]:
+    """What variables put into a source's requests, unless it is plainly not a secret."""
+    found = [
+        value
+        for path, variables in values.variables.items()
+        if path[:2] == ("sources", name) and len(path) > 2 and path[2] in _CARRIED
+        for value in variables
+    ]
+    if not found:
+        return ()
+    from helr.transport.security import is_plain
+
+    return tuple(value for value in found if not is_plain(value))
 
 
 def _dedupe(given: dict[str, Any]) -> Dedupe:

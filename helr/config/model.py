@@ -153,6 +153,7 @@ class Source(Struct, frozen=True):
     on_parse_error: str = "fail"  # skip | skip_event | fail
     on_invalid_utf8: str = "fail"  # replace | escape | fail
     allow_insecure: bool = False
+    from_environment: tuple[str, ...] = ()  # values of variables that may be secrets
 
 
 class Config(Struct, frozen=True):

@@ -30,13 +30,15 @@ class Values:
 
     `spelled`: how a number or truth value is written, by path. `from_environment`: paths of
     values that an environment variable or a default of a placeholder went into, with the
-    placeholder. `unset`: problems of placeholders, which made the value at that path useless.
-    `empty`: paths of keys without a value, which are not in the tree.
+    placeholder. `variables`: the values of those variables, by path. `unset`: problems of
+    placeholders, which made the value at that path useless. `empty`: paths of keys without a
+    value, which are not in the tree.
     """
 
     def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
         self.spelled: dict[KeyPath, str] = {}
         self.from_environment: dict[KeyPath, str] = {}
+        self.variables: dict[KeyPath, list[str]] = {}
         self.unset: dict[KeyPath, Problem] = {}
         self.empty: list[KeyPath] = []
         self._document = document
@@ -120,6 +122,8 @@ class Values:
             return ""
         name, default = found.groups()
         value = self._environ.get(name, "")
+        if value:
+            self.variables.setdefault(path, []).append(value)
         if default is not None:
             return value or default
         if name not in self._environ:

@@ -72,7 +72,8 @@ def _proxy(causes: list[BaseException]) -> Found:
     if " 407" in text:
         advice = "put its user and password into HTTPS_PROXY (http://user:password@host:port)"
         return RefusedError, f"the proxy wants a login (407); {advice}"
-    cause = text or _words(causes[-1])
+    cause = text or _words(causes[-1]) if isinstance(causes[-1], OSError) else text
+    cause = cause or type(causes[-1]).__name__
     advice = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in helr's environment"
     return ConnectError, f"the proxy could not be used ({cause}); {advice}"
 
@@ -185,7 +186,8 @@ def _request(causes: list[BaseException]) -> Found:
             " outside Latin-1"
         )
     if isinstance(first, (ValueError, u3.LocationParseError)):
-        return RefusedError, f"cannot be asked for ({_words(first)}); check `url`"
+        # The library's words quote the URL, a proxy's too, with what may be a password in it.
+        return RefusedError, "the address cannot be used; check `url` and the proxy variables"
     return None
 
 

@@ -29,8 +29,10 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from helr.config.model import Source
 from helr.errors import PollError
 from helr.transport.deadline import Deadline
+from helr.transport.errors import RefusedError
 from helr.transport.faults import explain, is_disconnect
 from helr.transport.head import MOST_BYTES, BadAnswer, framing, read_head
+from helr.transport.security import safe_url
 
 
 class Reply:
@@ -76,7 +78,7 @@ class Wire:
         self._deadline = deadline
         # only until the deadline takes over; made once, as it is checked whenever it is made
         self._timeout: Any = urllib3.Timeout(deadline.timeouts.connect_secs)
-        self._proxies = dict(requests.utils.get_environ_proxies(source.url))
+        self._proxies = _usable_proxies(source)
         self._request = requests.PreparedRequest()  # one for all: only what changes is prepared
         self._headers: Mapping[str, str] | None = None  # those that it has
         try:
@@ -132,6 +134,23 @@ class Wire:
             if self._adapter.reused and is_disconnect(error):
                 return send()  # closed by the server while it was idle: not a failure
             raise
+
+
+def _usable_proxies(source: Source) -> dict[str, str]:
+    """The proxies that the environment names for a source. Raises RefusedError, as the library
+    would end in a TypeError on an address without a host."""
+    found = dict(requests.utils.get_environ_proxies(source.url))
+    for proxy in found.values():
+        try:
+            host = urllib3.util.parse_url(proxy if "//" in proxy else f"http://{proxy}").host
+        except (ValueError, urllib3.exceptions.LocationParseError):
+            host = None
+        if proxy and not host:
+            raise RefusedError(
+                f"{source.name}: {safe_url(source.url)}: the proxy that the environment names is "
+                "not an address; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
+            )
+    return found
 
 
 class _Adapter(requests.adapters.HTTPAdapter):

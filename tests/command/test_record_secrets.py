@@ -22,7 +22,7 @@ PARAM = "s3cret in/the+query"
 USER, PASSWORD = "us3r-name", "p4ss/w0rd"
 COOKIE, SESSION = "xoxd-c00kie", "sess10n-of-the-server"
 CURSOR = "dXNlcjox-plain"
-PLANTED = (TOKEN, API_KEY, PARAM, USER, PASSWORD, COOKIE, SESSION)
+PLANTED = (TOKEN, API_KEY, PARAM, PASSWORD, COOKIE, SESSION)  # the user name is not a secret
 
 
 def forms(secret: str) -> set[bytes]:

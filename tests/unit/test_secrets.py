@@ -71,9 +71,9 @@ def test_forms_of_the_whole_secret_are_found(secret: str, name: str) -> None:
     assert shown.endswith(" and left")
 
 
-plain = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=8, max_size=40).filter(
-    lambda s: len(set(s)) > 4
-)
+plain = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=8, max_size=40
+).filter(lambda s: len(set(s)) > 4)
 
 
 @given(plain, st.lists(st.sampled_from([*CHARACTERS]), min_size=40, max_size=40), st.data())
