@@ -25,8 +25,8 @@ check and complete it too:
 # yaml-language-server: $schema=schema/helr.schema.json
 ```
 
-- **Environment.** `${NAME}` in a value or a key is replaced by the variable, `${NAME:-default}` by the
-  default where the variable is unset or empty. An unset variable without a default is an
+- **Environment.** `${NAME}` in a value or a key is replaced by the variable, `${NAME:-default}`
+  by the default where the variable is unset or empty. An unset variable without a default is an
   error, `$${` a plain `${`. An unquoted value that is nothing but one placeholder becomes a
   number, true or false if it reads as one; in quotes it stays text. What comes from the
   environment never changes the structure.

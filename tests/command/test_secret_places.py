@@ -1,0 +1,143 @@
+"""A server that repeats all it was told, in every spelling and in every part of an answer: no
+command shows a secret on standard error, keeps one in the state or records one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+
+from tests.conftest import Helr
+from tests.unit.test_secrets import CHARACTERS, WHOLE
+
+VALUES = {
+    "TOKEN": "xoxp-Pl4nted/to+ken==",
+    "HEADER": "h3ader-Pl4nted&value",
+    "PARAM": "par4m-Pl4nted<value>",
+    "FIRST": "f1rst-Pl4nted-value",
+    "PASSWORD": "p4ssword-Pl4nted",
+}
+
+
+def spelled(secret: str) -> list[str]:
+    characters = ["".join(map(escape, secret)) for escape in CHARACTERS.values()]
+    return list(dict.fromkeys(characters + [escape(secret) for escape in WHOLE.values()]))
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with what it was told: as an error, as a redirect elsewhere, or as a page."""
+
+    protocol_version = "HTTP/1.1"
+    kind = "page"
+
+    def do_GET(self) -> None:
+        told = [value for name, value in parse_qsl(urlsplit(self.path).query) if name != "limit"]
+        told += [self.headers.get("X-Team", ""), self.headers.get("Authorization", "")]
+        scheme, _, login = told[-1].partition(" ")
+        told.append(
+            base64.b64decode(login).decode().partition(":")[2] if scheme == "Basic" else login
+        )
+        told = [unquote(each) for each in told if each]
+        texts = [form for secret in told for form in spelled(secret)]
+        if self.kind == "error":
+            body: Any = {"error": {"code": "no", "message": " ".join(texts)}, "raw": texts}
+            self.answer(403, body, texts)
+        elif self.kind == "redirect":
+            self.answer(302, {}, texts, location=f"http://elsewhere.example/?x={told[-1]}")
+        else:
+            entry = {"id": "e1", "date_create": 1_700_000_000, "told": texts}
+            self.answer(200, {"entries": [entry], "page": {"next_cursor": texts[0]}}, texts)
+
+    def answer(self, status: int, body: Any, texts: list[str], location: str = "") -> None:
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(raw)))
+        if location:
+            self.send_header("Location", location)
+        for number, text in enumerate(texts):
+            if text.isascii() and text.isprintable():
+                self.send_header(f"X-RateLimit-Echo-{number}", text)
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def echo() -> Iterator[Callable[[str], str]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def serve(kind: str) -> str:
+        Echo.kind = kind
+        return f"127.0.0.1:{server.server_port}"
+
+    yield serve
+    server.shutdown()
+    server.server_close()
+
+
+def shown(text: bytes) -> set[str]:
+    """The planted secrets that a text shows, in any spelling."""
+    found = text.decode("utf-8", "replace")
+    return {
+        name for name, secret in VALUES.items() if any(form in found for form in spelled(secret))
+    }
+
+
+@pytest.mark.parametrize("auth", ["bearer", "url"])
+@pytest.mark.parametrize("kind", ["page", "error", "redirect"])
+def test_no_command_shows_or_keeps_one(
+    helr: Helr, echo: Callable[[str], str], kind: str, auth: str
+) -> None:
+    host = echo(kind)
+    helr.env = dict(VALUES)
+    source: dict[str, Any] = {
+        "url": f"http://bob:${{PASSWORD}}@{host}/x" if auth == "url" else f"http://{host}/x",
+        "headers": {"X-Team": "${HEADER}"},
+        "query_params": {"limit": 10, "team": "${PARAM}"},
+        "first_request_query_params": {"begin": "${FIRST}"},
+        "dedupe": {"id_path": "id"},
+        "pagination": {
+            "strategy": "cursor",
+            "cursor_param": "cursor",
+            "cursor_path": "page.next_cursor",
+            "max_pages": 1,
+        },
+        "resilience": {"retries": {"max_attempts": 1}},
+    }
+    if auth == "bearer":
+        source["auth"] = {"type": "bearer", "token_env": "TOKEN"}
+    helr.config(sources={"s": source})
+    for command in (
+        ("run", "--once", "--record-dir", "rec"),
+        ("-v", "run", "--once"),
+        ("test", "--source", "s"),
+        ("validate",),
+        ("validate", "--format", "json"),
+        ("status",),
+        ("status", "--format", "json"),
+        ("run", "--once", "--replay-dir", "rec"),
+    ):
+        for form in ("pretty", "json"):
+            env = {"HELR_LOG_LEVEL": "trace", "HELR_LOG_FORMAT": form}
+            done = helr.run(*command, env=env)
+            assert not shown(done.stderr.encode()), (command, form, done.stderr)
+            assert "Traceback" not in done.stderr
+            if command[0] not in ("run", "-v", "test"):  # what these print are the events
+                assert not shown(done.stdout.encode()), (command, form, done.stdout)
+    for path in helr.cwd.rglob("*"):
+        if path.is_file() and path.name != "helr.yaml":
+            content = path.read_bytes()
+            if path.name[:3].isdigit():
+                content += base64.b64decode(json.loads(content)["body_base64"])
+            if path.name.startswith("helr-state.db") and kind == "page":
+                continue  # the API's own cursor, which must be sent back as it came
+            assert not shown(content), path
