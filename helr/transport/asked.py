@@ -8,6 +8,7 @@ by its form and size. Read here, durations in seconds:
 - a number with a unit: `30s`, `6m0s`, `250ms`, `1 hour`, `PT1M30S` (OpenAI, Go, ISO 8601)
 - a date: RFC 1123, RFC 850, asctime, ISO 8601 with or without seconds (Atlassian), epoch
 - several of these with commas, of which the longest counts: `120, 120`
+- in the body, when no header says it: `"retry_after": 30`, `"retryAfterMs": 30000`
 - `RateLimit: limit=100, remaining=0, reset=30` and `RateLimit: "default";r=0;t=30` (the IETF drafts
   draft-ietf-httpapi-ratelimit-headers before and from version 8 on)
 
@@ -41,6 +42,9 @@ _UNIT = (
     r"(ms|milli[a-z]*|s(?:ec[a-z]*)?|m(?:in[a-z]*)?|h(?:rs?|ours?)?|d(?:ays?)?)"
 )
 _MEMBER = r"(\w+)\s*=\s*\"?(\d{1,20}(?:\.\d{1,20})?)"
+_IN_BODY = (
+    r"(?i)\"retry[_-]?after(?:[_-]?(?:secs|seconds|(ms|millis)))?\"\s*:\s*\"?([^\",}\s]{1,40})"
+)
 _SAYS_LIMITED = (
     r"(?i)(rate|quota|daily|request|usage)[ _-]?limit[ _-]?(exceed|reach|ed\b|hit)|ratelimit"
     r"|rate[ _-]limit|too[ _-]?many[ _-]?(requests|calls)|quota[ _-]?exceeded|throttl(ed|ing)"
@@ -64,6 +68,16 @@ def asked_wait(
     if not limited and remaining(headers, limits) != 0:
         return 0.0, ""
     return _reset(headers, limits, server_now)
+
+
+def wait_in_body(body: bytes, now: float) -> float:
+    """Seconds that the body of a rate limit asks to wait; 0.0 if it says nothing. Its beginning is
+    enough."""
+    found = re.search(_IN_BODY, body[:4096].decode("utf-8", "replace"))
+    secs = wait_in(found[2], now) if found else None
+    if found is None or secs is None or secs <= 0:
+        return 0.0
+    return secs / 1000 if found[1] else secs
 
 
 def spent_wait(headers: Mapping[str, str], limits: RateLimit, now: float) -> float:

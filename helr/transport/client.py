@@ -340,7 +340,10 @@ class Transport:
             return 0.0, ""
         limited = response.status == 429 or getattr(error, "limited", False)
         now = self._clock.now()
-        return asked.asked_wait(response.headers, limits, now, limited=limited)
+        secs, header = asked.asked_wait(response.headers, limits, now, limited=limited)
+        if limited and not secs:
+            secs, header = asked.wait_in_body(bytes(response.body[:4096]), now), "in the body"
+        return (secs, header) if secs else (0.0, "")
 
     # -- waiting
 

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.config.model import RateLimit
-from helr.transport.asked import asked_wait, remaining, says_limited, spent_wait, wait_in
+from helr.transport.asked import (
+    asked_wait,
+    remaining,
+    says_limited,
+    spent_wait,
+    wait_in,
+    wait_in_body,
+)
 from tests.unit.transport.support import NOW
 
 LIMITS = RateLimit()
@@ -247,3 +254,23 @@ def test_which_errors_are_a_rate_limit(
     status: int, headers: dict[str, str], said: str, limited: bool
 ) -> None:
     assert says_limited(status, Headers(headers), said, LIMITS) is limited
+
+
+@pytest.mark.parametrize(
+    ("body", "secs"),
+    [
+        (b'{"retry_after": 25}', 25),
+        (b'{"error":{"code":429,"retryAfter":"25s"}}', 25),
+        (b'{"parameters":{"retry_after":25.5}}', 25.5),
+        (b'{"retryAfterMs":25000}', 25),
+        (b'{"retry_after_seconds":"25"}', 25),
+        (b'{"retry-after":%d}' % AT, 25),
+        (b'{"retry_after":null}', 0),
+        (b'{"retry_after":-1}', 0),
+        (b'{"message":"retry_after 25"}', 0),
+        (b"\xff\xfe", 0),
+        (b"", 0),
+    ],
+)
+def test_a_wait_in_the_body(body: bytes, secs: float) -> None:
+    assert wait_in_body(body, NOW) == pytest.approx(secs)

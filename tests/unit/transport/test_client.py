@@ -336,6 +336,15 @@ def test_a_rate_limit_with_another_status_is_one(api: responses.RequestsMock) ->
     assert it.clock.waits == [20, 2]
 
 
+def test_a_wait_that_only_the_body_of_a_429_says(api: responses.RequestsMock) -> None:
+    api.get(URL, status=429, body=b'{"retry_after": 7}')
+    api.get(URL, status=503, body=b'{"retry_after": 7}')  # no rate limit: it may mean anything
+    answers(api, 200)
+    it = Fetching()
+    it.get()
+    assert it.clock.waits == [7, 2]
+
+
 @pytest.mark.parametrize("ahead", [365 * 86_400, -365 * 86_400])
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_clock_set_in_the_middle_of_a_wait_changes_nothing(
