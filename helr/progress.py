@@ -136,7 +136,7 @@ class Progress:
             places = range(len(page.raws)) if keep is None else keep
 
             def same(one: int, other: int) -> bool:
-                return self.told.same(page, places[one], places[other])
+                return self.told.same(page, places[one], places[other], keys[one] or "")
 
             if (new := self.seen.fresh(keys, same)) is not None:
                 keep = new if keep is None else [keep[index] for index in new]

@@ -72,11 +72,11 @@ class Told:
             if key is not None and self._bytes.setdefault(key, found) != found:
                 self._shared(key)
 
-    def same(self, page: Page, one: int, other: int) -> bool:
+    def same(self, page: Page, one: int, other: int, key: str) -> bool:
         """Whether two events with one id are equal; different ones are both delivered."""
         if bytes(page.raws[one]) == bytes(page.raws[other]):
             return True
-        self._shared("")
+        self._shared(key)
         return False
 
     def _shared(self, key: str) -> None:

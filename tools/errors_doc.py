@@ -57,7 +57,7 @@ def page(table: dict[str, Any]) -> str:
 
 
 def _entry(entry: dict[str, Any], outcomes: dict[str, str]) -> str:
-    names = entry.get("faults") or [entry["case"]]
+    names = entry.get("faults") or [entry.get("case") or entry["warning"]]
     config = ", ".join(f"`{key}: {value}`" for key, value in _settings(entry))
     lines = [f"### {', '.join(names)}{f' with {config}' if config else ''}\n"]
     shown = [_example(entry[key], entry, names) for key in ("line", "middle") if key in entry]

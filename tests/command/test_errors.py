@@ -219,6 +219,19 @@ setting("redirect that drops the query")(_status(301, Location="/audit/v1/logs/"
 setting("compression that was not requested")(_status(200, b"\x8b\x00", Content_Encoding="br"))
 
 
+setting("too many values")(_status(200, b'{"entries":[' + b"{}," * 600_000 + b"{}]}"))
+setting("error in a 200")(
+    _status(200, b'{"status":"error","code":"E7","message":"the organization is suspended"}')
+)
+
+
+@setting("plain http through a proxy")
+def _(helr: Helr) -> Iterator[Scene]:
+    with nobody() as url:
+        env = {"HTTP_PROXY": "http://proxy.example:1", "http_proxy": "http://proxy.example:1"}
+        yield Scene(url, env={"SLACK_AUDIT_TOKEN": "xoxp-mock", **env})
+
+
 @setting("no events")
 def _(helr: Helr) -> Iterator[Scene]:
     with MockSlack(events=3) as mock:

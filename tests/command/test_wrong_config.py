@@ -2,55 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.conftest import Helr
+from tests.errors_table import entries, level_and_text, pattern
 
 EVENTS = [{"uuid": f"e{n}", "time": f"2026-11-01T00:00:0{n}Z"} for n in range(5)]
 INCREMENTAL = {"state_key": "t", "event_timestamp_path": "time", "param_name": "since"}
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        (
-            {
-                "pagination": {
-                    "strategy": "cursor",
-                    "cursor_param": "c",
-                    "cursor_path": "next_cursor",
-                }
-            },
-            "there are more events (paging.nextPageToken), but nothing is at "
-            "pagination.cursor_path (next_cursor)",
-        ),
-        ({}, "there are more events (paging.nextPageToken), but pagination is not set"),
-        (
-            {"dedupe": {"id_path": "event_id"}},
-            "no id at dedupe.id_path (event_id) in 5 events: nothing is recognised as a repeat; "
-            "the keys of an event: uuid, time",
-        ),
-        (
-            {"transform": {"timestamp_field": "tme"}},
-            "nothing at transform.timestamp_field (tme) in 5 events; the keys of an event: "
-            "uuid, time",
-        ),
-        ({"transform": {"id_field": "uid"}}, "nothing at transform.id_field (uid) in 5 events"),
-    ],
-)
-def test_run_and_test_say_so(
-    helr: Helr, httpserver_json: Callable[[Any], str], settings: dict[str, Any], said: str
-) -> None:
-    url = httpserver_json({"events": EVENTS, "paging": {"nextPageToken": "abc"}})
-    helr.config(sources={"s": {"url": url, "incremental_from": INCREMENTAL, **settings}})
+CURSOR = {"strategy": "cursor", "cursor_param": "c", "cursor_path": "next_cursor"}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "more pages": {},
+    "cursor_path finds nothing": {"pagination": CURSOR},
+    "no ids": {"dedupe": {"id_path": "event_id"}},
+    "one id for several events": {"dedupe": {"id_path": "uuid"}},
+    "nothing at a transform path": {"transform": {"timestamp_field": "tme"}},
+    "an event that is not one": {"on_parse_error": "skip_event"},
+}
+WARNINGS = {entry["warning"]: entry for entry in entries("warning")}
+
+
+def test_every_warning_of_the_table_is_tried() -> None:
+    assert set(WARNINGS) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", list(WARNINGS))
+def test_run_and_test_say_so(helr: Helr, httpserver_json: Callable[[Any], str], name: str) -> None:
+    events = [*EVENTS]
+    if name == "one id for several events":
+        events.append({"uuid": "e1", "time": "2026-11-01T00:00:09Z"})
+    if name == "an event that is not one":
+        events.append(None)  # type: ignore[arg-type]
+    url = httpserver_json({"events": events, "paging": {"nextPageToken": "abc"}})
+    source = {"url": url, "incremental_from": INCREMENTAL, **SETTINGS[name]}
+    helr.config(sources={"s": source})
+    line = re.compile(pattern(WARNINGS[name]["line"], url=url))
     tried = helr.run("test", "--source", "s")
-    assert said in tried.stderr
+    said = any(map(line.fullmatch, level_and_text(tried.stderr)))
+    assert said or "set aside:   events[5] is null" in tried.stderr
     ran = helr.run("run", "--once")
     assert ran.returncode == 0
-    assert f"WARN  s: {'the API shows that ' if 'more events' in said else ''}{said}" in ran.stderr
+    assert any(map(line.fullmatch, level_and_text(ran.stderr))), ran.stderr
     again = helr.run("run", "--once")
     assert "more events" not in again.stderr, "only before the first watermark"
 
