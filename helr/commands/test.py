@@ -14,8 +14,9 @@ from math import inf
 from helr import hints
 from helr.clock import Clock
 from helr.config.model import Config, Source, State
-from helr.errors import HeldError
+from helr.errors import HeldError, StateError
 from helr.line import Lines
+from helr.log import for_source
 from helr.page import Decoder, Page
 from helr.pagination import open_paginator
 from helr.progress import Progress
@@ -69,10 +70,17 @@ class _Notes(SourceNotes):
 
     def set(self, key: str, value: str | None) -> None:
         if key == "hold" and value != self.get(key) and self._state.backend == "sqlite":
-            store = open_store(self._state)
-            SourceNotes(store, self._source, self._values).set(key, value)
-            store.close()
+            self._keep(key, value)
         super().set(key, value)
+
+    def _keep(self, key: str, value: str | None) -> None:
+        try:
+            store = open_store(self._state)
+        except StateError as error:  # what the API said comes first
+            for_source(self._source).warning("%s: %s; a run will not know it", key, error)
+            return
+        SourceNotes(store, self._source, self._values).set(key, value)
+        store.close()
 
 
 def _tell_breaker(name: str, breaker: Breaker) -> None:

@@ -149,7 +149,7 @@ def test_a_failure_and_a_stop_leave_a_clean_screen(helr: Helr, mock: MockSlack) 
     terminal.read_until("1 page, ")
     terminal.process.send_signal(signal.SIGTERM)
     seen = terminal.end()
-    assert terminal.process.returncode == 0
+    assert terminal.process.returncode == 128 + signal.SIGTERM
     assert all(LOG.fullmatch(line) or LIVE.match(line) for line in seen[:-1]), seen
 
 

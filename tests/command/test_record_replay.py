@@ -244,7 +244,7 @@ def test_a_directory_that_is_not_there_is_an_error(helr: Helr, mock: MockSlack) 
         ("state.json", "{", "state.json: not JSON"),
         ("state.json", "{}", "state.json: it holds no state of source slack-audit"),
         ("state.json", '{"slack-audit": {"chain": "7"}}', "state.json: chain: not a JSON object"),
-        ("state.json", '{"slack-audit": {"marks": 7}}', "state.json: ids or marks are not as"),
+        ("state.json", '{"slack-audit": {"marks": 7}}', "state.json: marks are not as"),
     ],
 )
 def test_a_broken_file_is_named_and_nothing_is_polled(

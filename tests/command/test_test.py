@@ -118,6 +118,19 @@ def test_a_retry_after_that_it_meets_is_kept_for_the_next_process(helr: Helr) ->
         assert len(mock.requests) == 1
 
 
+def test_what_the_api_said_comes_before_a_state_that_cannot_be_opened(helr: Helr) -> None:
+    """In place of a file there is a name that leads nowhere, which a reader takes for none."""
+    with MockSlack(events=10) as mock:
+        mock.settings.retry_after = 500
+        mock.fault("rate_limited")
+        helr.slack(mock.url)
+        (helr.cwd / "helr-state.db").symlink_to("missing/helr-state.db")
+        done = helr.run("test", "--source", "slack-audit")
+    assert done.returncode == 1
+    assert "a run will not know it" in done.stderr
+    assert "HTTP 429" in done.stderr.splitlines()[-1]
+
+
 def test_no_more_lines_wanted_is_no_error_to_tell(helr: Helr) -> None:
     with MockSlack(events=1_000) as mock:
         helr.slack(mock.url, query_params={"limit": 9999})
