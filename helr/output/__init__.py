@@ -42,7 +42,8 @@ class Output(Protocol):
     def ready(self, source: str) -> None:
         """Whether the source may be polled: the output stands and nothing recorded is overdue.
 
-        Raises OutputGoneError, or StateError while a checkpoint of the source cannot be written.
+        Raises OutputGoneError, or StateError while a checkpoint of the source cannot be written,
+        for which a one-shot run waits some seconds (Stopped).
         """
         ...
 

@@ -109,9 +109,13 @@ class Checkpoints:
         return failure
 
     def ready(self, source: str) -> None:
-        """Record what is due of a source about to be polled. Raises StateError, OutputGoneError."""
-        if self._given_up:
-            raise self._given_up
+        """Record what is due of a source before it is asked for a page.
+
+        A one-shot run, which has no next poll, waits for that. Raises StateError, OutputGoneError,
+        Stopped.
+        """
+        if self._tries is not None:
+            self.wait_recorded()
         self.flush(source)
 
     def wait_recorded(self) -> None:

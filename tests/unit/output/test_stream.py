@@ -563,6 +563,21 @@ def test_a_one_shot_run_does_not_wait_for_ever(
     assert len(came) == 2 * 65536
 
 
+def test_a_one_shot_run_waits_for_a_short_lock_between_two_pages(
+    pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    store, clock = LockedFrom(tmp_path / "state.db", BLOCKS), Clock()
+    out = StreamOutput(Stream(pipe.write_end, clock), store, clock, 0, lambda _: None, 10_000)
+    pipe.reader()
+    out.deliver(eight_blocks())
+    thread, errors = background(lambda: out.ready("s"))
+    assert thread.is_alive()
+    store.unlock()
+    thread.join(5)
+    assert (errors, store.load("s").values) == ([], {"cursor": "c"})
+
+
 def test_a_deleted_state_file_holds_up_no_page(pipe: Pipe, tmp_path: Path) -> None:
     """What was recorded is gone: to wait would save nothing, and no poll would end it."""
     store = SqliteStore(str(tmp_path / "state.db"), busy_secs=0.01)
