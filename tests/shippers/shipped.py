@@ -81,6 +81,7 @@ class Shipper:
     network = "http"  # the sink that can be down
     simple = "file"  # the sink of a test that names none
     patience = 70.0  # seconds after which whoever stops it kills it
+    rereads = False  # whether a kill can make it send the whole file again
     # Waits and ports: made short, or the test's own.
     intervals: ClassVar[Intervals] = {}
     port: tuple[str, str] = ("", "")
@@ -232,6 +233,9 @@ class SyslogNg(Shipper):
 class Rsyslog(Shipper):
     name = "rsyslogd"
     patience = 3  # systemd's TimeoutStopSec, which it needs where its destination is down
+    rereads = (
+        True  # its state file is truncated, then written: some one kill in a hundred hits that
+    )
     variable = "RSYSLOGD"
     config = "deploy/rsyslog.conf"
     output = ".mock/rsyslog.out"

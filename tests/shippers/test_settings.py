@@ -384,19 +384,19 @@ CASES: dict[str, Case] = {
             outage,
             shipper="rsyslogd",
             source="file",
-            changes=[('queue.type="Disk"', 'queue.type="LinkedList"')],
+            changes=[('queue.type="Direct"', 'queue.type="LinkedList"')],
         ),
         lambda found: found.lost >= 300,
     ),
-    "rsyslogd short timeoutShutdown, stop in an outage": (
+    "rsyslogd short inputs.timeout.shutdown, stop in an outage": (
         partial(
             stopped,
             shipper="rsyslogd",
-            changes=[('        queue.timeoutShutdown="600000"\n', "")],
+            changes=[('    inputs.timeout.shutdown="600000"\n', "")],
         ),
         lambda found: found.lost > 0,
     ),
-    "rsyslogd timeoutShutdown, stop in an outage": (
+    "rsyslogd inputs.timeout.shutdown, stop in an outage": (
         partial(stopped, shipper="rsyslogd"),
         lambda found: found.lost == 0,
     ),
