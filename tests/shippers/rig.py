@@ -186,6 +186,11 @@ class Rig:
             self.start_writer()
         self.start()
 
+    def restart(self) -> None:
+        """Start the shipper again, which was stopped apart."""
+        self._interrupted.append(time.monotonic())
+        self.start()
+
     def log(self) -> str:
         return (self.home / "log").read_text(errors="replace")[-2000:]
 

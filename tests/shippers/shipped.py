@@ -81,6 +81,7 @@ class Shipper:
     network = "http"  # the sink that can be down
     simple = "file"  # the sink of a test that names none
     patience = 70.0  # seconds after which whoever stops it kills it
+    finds_renamed = False  # whether it reads on in a file that was renamed while it did not run
     rereads = False  # whether a kill can make it send the whole file again
     # Waits and ports: made short, or the test's own.
     intervals: ClassVar[Intervals] = {}
@@ -275,6 +276,7 @@ class Otelcol(Shipper):
     config = "deploy/otelcol.yaml"
     shapes = ("file",)
     network = simple = "otlp_http"
+    finds_renamed = True
 
     def missing(self) -> str:
         return "otelcol is not installed: make shippers builds it with Go, or name it in OTELCOL"

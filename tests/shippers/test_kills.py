@@ -52,6 +52,27 @@ def rotated(shipper: str, home: Path) -> Outcome:
         return outcome
 
 
+def away(shipper: str, home: Path) -> Outcome:
+    """The file is rotated while the shipper, stopped or killed, does not run."""
+    writer = ["--output-rotate", "size:0.1"]
+    sink = SHIPPERS[shipper].network
+
+    def rotations() -> int:
+        return len(list((home / ".mock").glob("events.ndjson.*")))
+
+    with Rig(SHIPPERS[shipper], home, source="file", sink=sink, writer=writer) as rig:
+        rig.start()
+        rig.wait(lambda: len(rig.delivered()) == 300, 30, "the first delivery")
+        with Feed(rig.mock):
+            for _, number, after in plan(SEED, ("shipper",), 2 * ROUNDS):
+                rig.stop(number)
+                before = rotations()
+                rig.wait(lambda before=before: rotations() > before, 30, "a rotation")
+                rig.restart()
+                time.sleep(after)
+        return rig.outcome()
+
+
 SCENARIOS = {
     **{
         f"{name} {source}": partial(interrupted, name, source)
@@ -60,6 +81,11 @@ SCENARIOS = {
         if source in shipper.shapes
     },
     **{f"{shipper} rotated": partial(rotated, shipper) for shipper in SHIPPERS},
+    **{
+        f"{name} away": partial(away, name)
+        for name, shipper in SHIPPERS.items()
+        if shipper.finds_renamed
+    },
 }
 
 
