@@ -233,15 +233,14 @@ class SyslogNg(Shipper):
 
 class Rsyslog(Shipper):
     name = "rsyslogd"
-    patience = 3  # systemd's TimeoutStopSec, which it needs where its destination is down
-    rereads = (
-        True  # its state file is truncated, then written: some one kill in a hundred hits that
-    )
     variable = "RSYSLOGD"
     config = "deploy/rsyslog.conf"
     output = ".mock/rsyslog.out"
     shapes = ("file",)
     network = "relp"
+    patience = 3  # systemd's TimeoutStopSec, which it needs where its destination is down
+    finds_renamed = True
+    rereads = True  # it truncates its state file before it writes it
     intervals: ClassVar[Intervals] = {"file": ()}
     port = ('port="2514"', 'port="{}"')
 
@@ -304,6 +303,13 @@ class Otelcol(Shipper):
     def record(self, line: bytes) -> Record:
         value = json.loads(line)
         return Record(int(value["timeUnixNano"]) / 1e9, loads(value["body"]["stringValue"]))
+
+
+class OtelcolBatching(Otelcol):
+    """Without the feature gate: it gathers lines in memory, and notes them as read."""
+
+    def command(self, home: Path) -> list[str]:
+        return [word for word in super().command(home) if "feature-gates" not in word]
 
 
 class FluentBitYaml(FluentBit):

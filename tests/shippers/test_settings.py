@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.shippers.rig import SETTLE, Feed, Outcome, Rig, long_line
-from tests.shippers.shipped import SHIPPERS, Changes
+from tests.shippers.shipped import SHIPPERS, Changes, OtelcolBatching, Shipper
 
 MEMORY = ("    storage.type      filesystem", "    storage.type      memory")
 NO_SETTLE = ("HELR_SETTLE_SECS=5", "HELR_SETTLE_SECS=0")
@@ -152,6 +152,21 @@ def restarted(home: Path, *, shipper: str, changes: Changes = ()) -> Outcome:
         rig.mock.add_events(10)
         rig.outcome(10)
         return rig.outcome(0)
+
+
+def caught(home: Path, *, shipper: Shipper) -> Outcome:
+    """The collector is killed at once whenever it has noted how far it has read."""
+    with Rig(shipper, home, source="file") as rig:
+        rig.start()
+        rig.wait(lambda: len(rig.delivered()) == 300, 20, "the first delivery")
+        (offsets,) = (home / ".mock/otelcol").glob("receiver_*")
+        for _ in range(6):
+            time.sleep(0.5)
+            noted = offsets.stat().st_mtime_ns
+            rig.mock.add_events(10)
+            rig.wait(lambda noted=noted: offsets.stat().st_mtime_ns > noted, 10, "a note")
+            rig.interrupt("shipper", signal.SIGKILL)
+        return rig.outcome(5)
 
 
 def hasty(home: Path, *, shipper: str, changes: Changes = ()) -> Outcome:
@@ -408,6 +423,14 @@ CASES: dict[str, Case] = {
             changes=[('        action.resumeRetryCount="-1"\n', "")],
         ),
         lambda found: found.lost > 0,
+    ),
+    "otelcol no synchronousLogEmitter": (
+        partial(caught, shipper=OtelcolBatching()),
+        lambda found: found.lost > 0,
+    ),
+    "otelcol synchronousLogEmitter": (
+        partial(caught, shipper=SHIPPERS["otelcol"]),
+        lambda found: found.lost == 0,
     ),
     "otelcol no storage of offsets": (
         partial(
