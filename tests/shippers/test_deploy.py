@@ -1,8 +1,9 @@
-"""The units in deploy/ are ones that systemd understands, and say what helr understands."""
+"""deploy/ has units that systemd and helr understand, and configs that docs/shippers.md shows."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.shippers.shipped import changed, chosen
 
 UNITS = ("helr.service", "helr-once.service", "helr-once.timer")
 
@@ -66,3 +68,38 @@ def test_helr_understands_what_deploy_starts(arguments: list[str], tmp_path: Pat
     assert done.returncode == 2
     assert "missing.yaml" in done.stderr
     assert "usage" not in done.stderr
+
+
+def shown(language: str, first: str) -> str:
+    """The block of docs/shippers.md that begins with this line."""
+    page = (ROOT / "docs/shippers.md").read_text(encoding="utf-8")
+    found = re.findall(rf"^```{language}\n({re.escape(first)}\n.*?)^```", page, re.M | re.S)
+    assert len(found) == 1
+    return str(found[0])
+
+
+def test_the_docs_show_the_collectors_config() -> None:
+    text = (ROOT / "deploy/otelcol.yaml").read_text(encoding="utf-8")
+    real = [
+        (".mock/events", "/var/log/helr/events"),
+        (".mock/otelcol", "/var/lib/otelcol/helr"),
+        ("http://127.0.0.1:4318", "https://otlp.example.com"),
+        ("exporters: [debug]", "exporters: [otlp_http]"),
+    ]
+    config = yaml.safe_load(changed(text, real))
+    del config["exporters"]["debug"]
+    assert yaml.safe_load(shown("yaml", "receivers:")) == config
+
+
+def test_the_docs_show_rsyslogs_config() -> None:
+    text = (ROOT / "deploy/rsyslog.conf").read_text(encoding="utf-8")
+    real = [
+        ("`echo $PWD/.mock/rsyslog`", '"/var/spool/rsyslog"'),
+        ("`echo $PWD/.mock/events.ndjson*`", '"/var/log/helr/events.ndjson*"'),
+        ("127.0.0.1", "relp.example.com"),
+        ("#module", "module"),
+    ]
+    config = chosen(changed(text, real), "file", "relp")
+    lines = [line.partition(" # ")[0] for line in config.splitlines()]
+    wanted = [line for line in lines if line.strip() and not line.startswith("#")]
+    assert shown("", "global(").splitlines() == wanted
