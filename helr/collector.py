@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from helr.clock import Clock
 from helr.config.model import Source
 from helr.errors import HeldError, OutputGoneError, PollError, StateError, Stopped
-from helr.log import counted, for_source
+from helr.log import counted, for_source, lasting
 from helr.output import Output
 from helr.poll import Poller, Summary
 from helr.state import SourceNotes, Store
@@ -61,6 +61,7 @@ class Collector:
         self._events: queue.SimpleQueue[OutputGoneError | Summary | PollError | int] = (
             queue.SimpleQueue()
         )
+        self._failing: dict[str, tuple[int, float]] = {}  # source: failed polls, since when
         self._unrecorded = 0  # the exit status of a state that refuses the last checkpoints
 
     def _poller(self, source: Source, store: Store, slots: threading.BoundedSemaphore) -> Poller:
@@ -185,10 +186,12 @@ class Collector:
             return None
         except PollError as error:
             poller.log.error("%s", error)
-            return error
+            return self._failed(poller, error)
         except Exception as error:  # a defect must not end the other sources
             poller.log.error("internal error, please report it: %r", error, exc_info=error)
-            return PollError(str(error))
+            return self._failed(poller, PollError(str(error)))
+        if summary.pages:
+            self._recovered(poller)
         say = poller.log.info if summary.delivered else poller.log.debug
         say(
             "%s, %s, %d delivered in %.2f s%s",
@@ -201,6 +204,23 @@ class Collector:
         )
         return summary
 
+    def _failed(self, poller: Poller, error: PollError) -> PollError:
+        count, since = self._failing.get(poller.source.name, (0, time.monotonic()))
+        self._failing[poller.source.name] = count + 1, since
+        return error
+
+    def _recovered(self, poller: Poller) -> None:
+        """Say so when the poll before this one failed: the last word on a source is no error."""
+        count, since = self._failing.pop(poller.source.name, (0, 0.0))
+        if count:
+            secs = time.monotonic() - since
+            poller.log.info(
+                "works again after %s in %s",
+                counted(count, "failed poll"),
+                lasting(secs),
+                fields={"failures": count, "failing_secs": round(secs, 3)},
+            )
+
     def _stop(self, signal: int, *, cut_short: bool) -> None:
         """End within two seconds: the block in the pipe, what is settled, and not a thing more.
 
@@ -208,8 +228,8 @@ class Collector:
         state file, a standard error that nobody reads.
         """
         self._clock.stop()
-        _within(_STOP_SECS, self._drain)
-        _within(_SAY_SECS, lambda: self._say(signal, cut_short=cut_short))
+        within(_STOP_SECS, self._drain)
+        within(_SAY_SECS, lambda: self._say(signal, cut_short=cut_short))
 
     def _drain(self) -> None:
         try:
@@ -254,7 +274,8 @@ def _say_nothing_new(poller: Poller, summary: Summary) -> None:
     poller.log.info("no events: %s", hints.no_events(poller.source, poller.progress.request()))
 
 
-def _within(seconds: float, work: Callable[[], None]) -> None:
+def within(seconds: float, work: Callable[[], None]) -> None:
+    """Do it in a thread of its own, which is left behind if it takes longer."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(seconds)

@@ -12,11 +12,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from helr.linewriter import LineWriter
 from helr.secrets import HIDDEN, excerpt, printable, redact, secret
 
 __all__ = ["HIDDEN", "excerpt", "printable", "redact", "secret"]
@@ -36,6 +37,17 @@ _COLOURS = {"trace": "2", "debug": "2", "info": "32", "warn": "33", "error": "31
 def counted(number: int, what: str) -> str:
     """`1 page`, `2 pages`"""
     return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def lasting(seconds: float) -> str:
+    """`40 s`, `5 min`, `3 h 20 min`, `2 d 4 h`"""
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    if hours < 1:
+        return f"{minutes} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
 
 
 if TYPE_CHECKING:
@@ -81,6 +93,7 @@ def setup(
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h, _Handler)]:
         root.removeHandler(old)
+        old.close()
     root.addHandler(_Handler(target, formatter))
     root.setLevel(number if number <= TRACE else max(number, logging.WARNING))
     logging.getLogger("helr").setLevel(number)
@@ -97,11 +110,44 @@ def setup(
 
 def last_word(text: str) -> None:
     """Say why helr ends: in the log, or as it is on standard error before the log is set up."""
+    _say(logging.ERROR, text)
+
+
+def note(text: str) -> None:
+    """A warning in the log; before it is set up, as it is on standard error."""
+    _say(logging.WARNING, text)
+
+
+def _say(level: int, text: str) -> None:
     if any(isinstance(handler, _Handler) for handler in logging.getLogger().handlers):
-        logging.getLogger("helr").error("%s", text)
-    else:
-        with suppress(OSError, AttributeError):
-            sys.stderr.write(redact(text) + "\n")
+        logging.getLogger("helr").log(level, "%s", text)
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        writer = _writer(sys.stderr)
+        writer.write(redact(text) + "\n")
+        writer.close()
+
+
+class _Unbound:
+    """A stream without a descriptor: the live line, or a test's."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        self._stream.write(line)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """The stream is not ours."""
+
+
+def _writer(stream: TextIO, notice: Callable[[int], str] = str) -> LineWriter | _Unbound:
+    """What writes lines there, and waits for nobody where the stream has a descriptor."""
+    try:
+        return LineWriter(stream, notice)
+    except (OSError, ValueError, AttributeError):
+        return _Unbound(stream)
 
 
 def _wants_colour(stream: TextIO) -> bool:
@@ -129,17 +175,27 @@ class _Handler(logging.Handler):
 
     def __init__(self, stream: TextIO, formatter: logging.Formatter) -> None:
         super().__init__()
-        self._stream = stream
         self.setFormatter(formatter)
+        self._writer = _writer(stream, self._dropped)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._stream.write(self.format(record) + "\n")
-            self._stream.flush()
+            self._writer.write(self.format(record) + "\n")
         except (OSError, ValueError):
             return  # standard error is closed or full
         except Exception:  # noqa: BLE001 - a bad log call must not end a poll, nor print secrets
             return
+
+    def close(self) -> None:
+        self._writer.close()
+        super().close()
+
+    def _dropped(self, number: int) -> str:
+        """The line about log lines that could not be written, now that one can."""
+        text = f"standard error was not read: {counted(number, 'log line')} dropped"
+        record = logging.LogRecord("helr", logging.WARNING, "", 0, text, None, None)
+        record.fields = {"dropped": number}
+        return self.format(record) + "\n"
 
 
 class _Pretty(logging.Formatter):
@@ -151,9 +207,9 @@ class _Pretty(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         level, text = _level(record), _message(record)
-        label = getattr(record, "label_value", "")
-        if label:  # most texts begin with their source's name already
-            text = label + ": " + text.removeprefix(getattr(record, "name_", label) + ": ")
+        name = getattr(record, "name_", "")
+        if name:  # most texts begin with their source's name already
+            text = name + ": " + text.removeprefix(name + ": ")
         trace = _trace(record)
         shown = printable(f"{text} {trace}" if trace else text)
         head = f"{level.upper():5}"
@@ -163,7 +219,8 @@ class _Pretty(logging.Formatter):
 
 
 class _Json(logging.Formatter):
-    """`{"ts":…,"level":…,"msg":…,"source":…, fields…}`"""
+    """`{"ts":…,"level":…,"msg":…,LABEL:…,"source":…, fields…}`; the label's key may be `source`,
+    and the source is in `source_name` when its value is another."""
 
     def __init__(self, label_key: str, label_value: str) -> None:
         super().__init__()
@@ -177,6 +234,9 @@ class _Json(logging.Formatter):
             "msg": redact(_message(record)),
             key: redact(getattr(record, "label_value", "") or self._label[1]),
         }
+        name = redact(getattr(record, "name_", ""))
+        if name and line.setdefault("source", name) != name:
+            line["source_name"] = name
         fields: Mapping[str, Any] = getattr(record, "fields", None) or {}
         for name, value in fields.items():
             plain = value is None or isinstance(value, (bool, int, float))

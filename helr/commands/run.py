@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from helr.clock import Clock
-from helr.collector import STATE_TRIES, Collector
+from helr.collector import STATE_TRIES, Collector, within
 from helr.config.model import Config, Source
 from helr.errors import UnusableError
 from helr.output.opening import check_stdout, open_output
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from helr.output.rotate import Rotation
     from helr.recording.record import Recorder
     from helr.recording.replay import Replay
+
+_LIVE_SECS = 0.2  # a terminal that is stopped (Ctrl-S) takes nothing
 
 _locks: list[int] = []  # held until the process ends
 
@@ -79,7 +81,7 @@ def run(
         status = collector.run(once=once)
     finally:
         if live is not None:
-            live.stop()
+            within(_LIVE_SECS, live.stop)
     if clock.stopping:
         os._exit(status)  # threads may still be at work; none of them is waited for
     status |= tape.finish()

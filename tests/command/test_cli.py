@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
 
 from mock_server import MockSlack
+from tests.command.support import configure, ended, follow
 from tests.command.test_ground import INCREMENTAL, PAGING, ids
 from tests.conftest import Helr
 
@@ -112,7 +114,7 @@ def test_a_run_warns_once_of_a_new_config_that_passes_over_events(
     helr.slack(mock_slack.url, pagination=None)
     first, second = (helr.run("run", "--once").stderr for _ in range(2))
     assert "sources.slack-audit.pagination: one page a poll: Slack has more" in first
-    assert "WARN" not in second
+    assert "one page a poll" not in second
     helr.slack(mock_slack.url, pagination=PAGING | {"cursor_path": "response_metadata.next"})
     assert "the events after it are never asked for" in helr.run("run", "--once").stderr
     told = helr.run("test", "--source", "slack-audit").stderr
@@ -143,3 +145,22 @@ def test_state_without_an_action_tells_what_there_is(helr: Helr) -> None:
         done = helr.run(*words)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == helr.run("state", "--help").stdout
+
+
+def test_a_source_that_works_again_says_so(helr: Helr) -> None:
+    with MockSlack(events=5) as mock:
+        retries = {"max_attempts": 1}
+        configure(helr, mock.url, resilience={"retries": retries})
+        process = helr.start("run", stdout=subprocess.DEVNULL)
+        log = follow(process.stderr)
+        log.wait_for("5 delivered")
+        mock.settings.token = "another"
+        log.wait_for("HTTP 401", 2)
+        mock.settings.token = mock.token
+        log.wait_for("works again")
+        process.terminate()
+        assert ended(process, 5) == 0
+    text = log.end().decode()
+    failed = text.count("HTTP 401")
+    again = re.findall(r" INFO  slack-audit: works again after (\d+) failed polls in \S+ s\n", text)
+    assert again == [str(failed)]

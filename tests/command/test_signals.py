@@ -11,14 +11,14 @@ import sqlite3
 import subprocess
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mock_server import MockSlack
-from tests.command.support import configure, ended, follow, ids, until
+from tests.command.support import Follow, configure, ended, follow, ids, until
 from tests.conftest import Helr
 
 pytestmark = pytest.mark.unmeasured
@@ -207,28 +207,107 @@ def test_while_it_waits_for_a_fifos_reader(helr: Helr) -> None:
     assert b"Traceback" not in log.end()
 
 
-def test_with_a_log_that_nobody_reads(helr: Helr) -> None:
-    """Standard error is a full pipe: helr hangs in the middle of a log line."""
-    with MockSlack(events=0, faults=["500@1+"]) as mock:
-        configure(
-            helr,
-            mock.url,
-            schedule={"interval_secs": 0.001},
-            resilience={
-                "retries": {"max_attempts": 1},
-                "circuit_breaker": {"enabled": False},
-            },
-        )
-        process = helr.start("run", "-v")
-        seen = [0]
-
-        def stuck() -> bool:
-            before, seen[0] = seen[0], len(mock.requests)
-            time.sleep(0.4)
-            return len(mock.requests) == before > 0
-
-        until(stuck, 30)
+def test_a_log_that_nobody_reads_stops_nothing(helr: Helr) -> None:
+    """Standard error is a pipe that is full before helr starts; it is read again in the end."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x" * 4096)
+    os.set_blocking(write, True)
+    with MockSlack(events=10) as mock:
+        configure(helr, mock.url)
+        process = helr.start("run", "-v", stderr=write)
+        reader = follow(process.stdout)
+        until(lambda: len(mock.requests) > 5)
+        mock.add_events(5)
+        until(lambda: reader.data.count(b"\n") == 15)
+        log = Follow(read)
+        log.wait_for(" dropped")
         stopped(process)
+    os.close(write)
+    text = log.end().decode().lstrip("x")
+    assert re.match(r"\S+Z WARN  standard error was not read: \d+ log lines dropped\n", text)
+    assert come_again(text.encode()) == 0
+    assert all(re.match(r"\S+Z [A-Z]+ ", line) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("args", [["run"], ["run", "--once"]])
+def test_a_stop_waits_for_no_log(helr: Helr, args: list[str]) -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x" * 4096)
+    os.set_blocking(write, True)
+    with MockSlack(events=10, faults=["hang@1+"]) as mock:
+        configure(helr, mock.url)
+        process = helr.start(*args, "-v", stderr=write)
+        until(lambda: mock.requests)
+        stopped(process, early="--once" in args)
+        (helr.cwd / "helr.yaml").write_text("sources: 1\n")
+        assert ended(helr.start(*args, stderr=write), 10) == 2
+    os.close(read)
+    os.close(write)
+
+
+@pytest.mark.parametrize("once", [[], ["--once"]])
+@pytest.mark.parametrize("early", [True, False])
+def test_no_other_signal_ends_it_without_a_line(helr: Helr, once: list[str], early: bool) -> None:
+    """Every signal there is, but for those that no process can take, or that mean something else:
+    sent from helr's first step on, and while it polls."""
+    unlike = {TERM, INT, signal.SIGQUIT, signal.SIGXCPU, signal.SIGKILL, signal.SIGSTOP}
+    unlike |= {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}  # they stop it, till SIGCONT
+    unlike |= {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+    unlike |= {signal.SIGTRAP, signal.SIGSYS}  # a defect's
+    quiet = {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}  # end nobody
+    quiet |= {signal.SIGPIPE, signal.SIGXFSZ}  # Python ignores them
+    (helr.cwd / "sitecustomize.py").write_text(
+        "import signal, sys\n"
+        "real = signal.signal\n"
+        "def signal_and_tell(*args):\n"
+        "    real(*args); sys.stderr.write('started\\n'); sys.stderr.flush()\n"
+        "signal.signal = signal_and_tell\n"
+    )
+    with MockSlack(events=5, faults=["hang@1+"]) as mock:
+        configure(helr, mock.url)
+        process = helr.start("run", *once, env={"PYTHONPATH": str(helr.cwd)})
+        log = follow(process.stderr)
+        log.wait_for("started")
+        if not early:
+            until(lambda: mock.requests)
+        for number in signal.valid_signals() - unlike:
+            process.send_signal(number)
+        count = len(signal.valid_signals() - unlike - quiet)
+        log.wait_for("ignored ", count)
+        until(lambda: mock.requests)
+        stopped(process, early=bool(once))
+    text = log.end().decode()
+    assert "ignored SIGHUP: the config is read at the start only; restart helr to read a" in text
+    assert "ignored SIGUSR1: `helr status` shows" in text
+    assert text.count("ignored ") == count
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGXCPU])
+def test_what_else_asks_for_a_stop(helr: Helr, number: int) -> None:
+    with MockSlack(events=5) as mock:
+        configure(helr, mock.url)
+        process = helr.start("run", stdout=subprocess.DEVNULL)
+        log = follow(process.stderr)
+        log.wait_for("5 delivered")
+        stopped(process, number)
+        assert come_again(log.end()) == 0
+
+
+def test_other_commands_are_not_ended_by_sighup(helr: Helr) -> None:
+    with MockSlack(events=5, faults=["slow@1"]) as mock:
+        mock.settings.slow_seconds = 0.5
+        helr.slack(mock.url)
+        process = helr.start("test", "--source", "slack-audit")
+        until(lambda: mock.requests)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGUSR1)
+        assert ended(process, 10) == 0
 
 
 @pytest.mark.parametrize("once", [[], ["--once"]])

@@ -56,15 +56,40 @@ def test_json_is_for_machines() -> None:
     log.for_source("okta", "service", "prod-okta").info("waiting", fields={"wait_secs": 2.5})
     logging.getLogger("helr").info("started")
     first, second = map(json.loads, out.getvalue().splitlines())
-    assert list(first) == ["ts", "level", "msg", "service", "wait_secs"]
+    assert list(first) == ["ts", "level", "msg", "service", "source", "wait_secs"]
     assert first | {"ts": ""} == {
         "ts": "",
         "level": "info",
         "msg": "waiting",
         "service": "prod-okta",
+        "source": "okta",
         "wait_secs": 2.5,
     }
     assert second["service"] == "mine"
+
+
+def test_a_line_names_the_source_whatever_its_label() -> None:
+    out = lines("pretty")
+    log.for_source("okta", "team", "security").info("okta: slow")
+    assert out.getvalue().endswith(" INFO  okta: slow\n")
+    out = lines("json")
+    log.for_source("okta", "source", "security").info("slow")
+    log.for_source("okta", "source", "okta").info("slow")
+    log.for_source("", "", "").info("stopped")
+    found = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [(line["source"], line.get("source_name")) for line in found] == [
+        ("security", "okta"),
+        ("okta", None),
+        ("helr", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.25, "0.25 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h 0 min"), (180_000, "2 d 2 h")],
+)
+def test_how_long_something_lasted(seconds: float, text: str) -> None:
+    assert log.lasting(seconds) == text
 
 
 @pytest.mark.parametrize("fmt", ["pretty", "json"])
