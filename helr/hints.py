@@ -29,6 +29,10 @@ BY_STATUS = {
     429: "too many calls; raise schedule.interval_secs and rate_limit.page_delay_secs,"
     " or lower max_pages",
 }
+NO_AUTH = (
+    "the API wants credentials and the source has no `auth`; set it, or check the key in `headers` "
+    "or query_params"
+)
 REDIRECT = "the address has moved; put the new one into `url`"
 OTHER = "look this status up in the API's documentation"
 SERVER = "the fault is at the server and mostly passes by itself; look at its status page"
@@ -74,7 +78,10 @@ def no_events(source: Source, request: Request) -> str:
     name = known.param_name if known else vendor.get("start_param", "")
     value = dict(request.params).get(name)
     begun = f"{name}={value} from {_origin(source, name, value)}; " if value else ""
-    return begun + str(vendor.get("no_events") or NO_EVENTS)
+    beside = {name, vendor.get("limit_param"), vendor.get("end_param"), "limit"}
+    filters = [param for param in source.query_params if param not in beside]
+    narrowed = f"check {' and '.join(filters)}, which leave events out; " if filters else ""
+    return begun + narrowed + str(vendor.get("no_events") or NO_EVENTS)
 
 
 def _origin(source: Source, name: str, value: str) -> str:

@@ -313,6 +313,8 @@ class Decoder:
             body=head[:2048],
             content_type=response.headers.get("Content-Type", ""),
         )
+        if advice == hints.BY_STATUS[401] and self.source.auth is None:
+            advice = hints.NO_AUTH
         what = str(words)
         if 200 <= status < 300:
             advice = advice or "the body is an error; look it up in the API's documentation"

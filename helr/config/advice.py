@@ -187,6 +187,11 @@ def _without_effect(source: Source) -> Iterator[Warning_]:
 def _vendor(source: Source, vendor: dict[str, Any]) -> Iterator[Warning_]:
     yield from _otherwise(source, vendor)
     name = vendor["name"]
+    merged = {**source.query_params, **source.first_request_query_params}
+    start, end = (instant(merged.get(vendor[key])) for key in ("start_param", "end_param"))
+    if start is not None and end is not None and start > end:
+        text = f"is before {vendor['start_param']}: no event can be between them"
+        yield ("query_params", vendor["end_param"]), text
     for place in ("query_params", "first_request_query_params"):
         params: dict[str, str] = getattr(source, place)
         limit = _number(params.get(vendor["limit_param"]))

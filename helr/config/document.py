@@ -99,6 +99,10 @@ def _bytes(file: str) -> bytes:
             data = handle.read(MAX_BYTES + 1)
     except FileNotFoundError:
         hint = "there is no such file; `helr init` writes one, `-c FILE` names another"
+        for end, other in ((".yaml", ".yml"), (".yml", ".yaml")):
+            near = file.removesuffix(end) + other
+            if file.endswith(end) and Path(near).exists():
+                hint = f"there is no such file, but there is {near}; did you mean `-c {near}`?"
         raise ConfigError([Problem(file, 0, 0, "", hint)]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,12 @@ def load(
     and only their secrets and placeholders must be there. `replay`: no secret and no state
     file is needed. `writes`: the state file must be writable.
     """
-    loading = _Loading(document.read(path), environ, sources)
-    problems = loading.check(trust=True)
-    problems += loading.look_around(problems, secrets=not replay, state=writes and not replay)
-    if problems:
-        raise ConfigError(problems)
+    with _explaining(path):
+        loading = _Loading(document.read(path), environ, sources)
+        problems = loading.check(trust=True)
+        problems += loading.look_around(problems, secrets=not replay, state=writes and not replay)
+        if problems:
+            raise ConfigError(problems)
     if not writes or replay:
         return loading.config()
     checked.remember(*loading.mark)
@@ -54,13 +56,25 @@ def examine(
     """
     from helr.config.advice import warnings
 
-    loading = _Loading(document.read(path), environ, sources)
-    problems = loading.check(trust=False)
-    problems += loading.look_around(problems, secrets=True, state=True, permissions=True)
-    if problems:
-        raise ConfigError(problems)
+    with _explaining(path):
+        loading = _Loading(document.read(path), environ, sources)
+        problems = loading.check(trust=False)
+        problems += loading.look_around(problems, secrets=True, state=True, permissions=True)
+        if problems:
+            raise ConfigError(problems)
     config = loading.config()
     return config, loading.warnings(warnings(config))
+
+
+@contextmanager
+def _explaining(path: str) -> Iterator[None]:
+    """Where one cause is behind all problems, say that alone."""
+    try:
+        yield
+    except ConfigError as error:
+        from helr.config.foreign import explained
+
+        raise explained(path, error) from None
 
 
 class _Loading:
