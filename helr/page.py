@@ -117,7 +117,7 @@ class Decoder:
         self._event_keys = (where,) if where else EVENT_KEYS
         self._lean: _Columns | None = None
         self._absent, self._looked_at = set(self.paths), 0  # paths that no event had, of so many
-        beside = ["ok", self.cursor_path] if self.cursor_path else ["ok"]
+        beside = (["ok"] if where != "ok" else []) + ([cursor_path] if cursor_path else [])
         try:
             self._raws: _Pass | None = _Pass(self._event_keys, msgspec.Raw, beside)
             self._full = _Columns(self._event_keys, self.paths)
@@ -178,11 +178,12 @@ class Decoder:
         if self._raws is None:
             raise _NotPlain
         raws, whole = self._raws(body)
-        if raws is None or (whole is not None and self._raws.of["ok"](whole) is False):
+        of = self._raws.of
+        if raws is None or ("ok" in of and whole is not None and of["ok"](whole) is False):
             raise _NotPlain
         cursor = None
         if whole is not None and self.cursor_path:
-            cursor = cursor_text(self._raws.of[self.cursor_path](whole))
+            cursor = cursor_text(of[self.cursor_path](whole))
         return raws, self._fields(body), cursor
 
     def _fields(self, body: bytes | bytearray) -> dict[str, list[Any]]:
@@ -334,6 +335,8 @@ class _Pass:
 
     def __init__(self, keys: Sequence[str], kind: Any, beside: Iterable[str] = ()) -> None:
         events = list[kind]
+        if set(keys) & set(beside := tuple(beside)):
+            raise UnfitError  # one path would be read in two ways
         shape, self.of = compile_paths(dict.fromkeys(keys, events) | dict.fromkeys(beside, Any))
         self._keys = keys
         self._decode_whole = msgspec.json.Decoder(shape).decode

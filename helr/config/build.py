@@ -175,6 +175,7 @@ _WHOLE = {
     "burst_size",
     "max_bytes",
     "max_response_bytes",
+    "max_response_values",
     "max_line_bytes",
 }
 
