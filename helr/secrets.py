@@ -9,7 +9,6 @@ and the number of secrets, never with their length or spelling.
 from __future__ import annotations
 
 import base64
-import html
 import re
 import threading
 from bisect import bisect_right
@@ -178,6 +177,8 @@ def _plain(escape: str) -> str:
         number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
         return chr(number) if number < 0x110000 else escape
     if escape[0] == "&":
+        import html  # a table of 2,231 names, for a text that seldom comes
+
         return html.unescape(escape)
     kind = escape[1:2]
     if kind == "x":

@@ -237,7 +237,7 @@ _add("gzip-bomb", f"1 MiB of gzip that unpacks to {BOMB_MIB} MiB", _bomb)
 
 
 _ORDER = re.compile(
-    r"(?P<kind>[a-z0-9_-]+?)(?:@(?P<first>\d+)(?:-(?P<last>\d+)|(?P<on>\+))?|:(?P<odds>[\d.]+))?"
+    r"(?P<kind>[a-z0-9_-]+?)(?:@(?P<first>[0-9]{1,15})(?:-(?P<last>[0-9]{1,15})|(?P<on>\+))?|:(?P<odds>[0-9.]{1,20}))?"
 )
 
 

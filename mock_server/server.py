@@ -107,7 +107,10 @@ class Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that broke is the client's business; silence, unless it is a bug."""
-        if not isinstance(sys.exc_info()[1], OSError):
+        error = sys.exc_info()[1]
+        if isinstance(error, ValueError):  # a request line or a header that is none
+            print(f"mock_server: a request could not be read: {error}"[:200], file=sys.stderr)
+        elif not isinstance(error, OSError):
             super().handle_error(request, client_address)
 
 
@@ -144,7 +147,12 @@ class Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         mock = self.server.mock
-        reply = mock.answer(Request(self.command, path, query, headers, body))
+        try:
+            reply = mock.answer(Request(self.command, path, query, headers, body))
+        except (ValueError, OverflowError, RecursionError, MemoryError) as error:
+            # Whatever a client sends, a settings' value among it, the mock lives on and says so.
+            said = f"{type(error).__name__}: {error}"[:200]
+            reply = json_reply(400, {"ok": False, "error": said})
         if not path.startswith("/_mock/") and path != "/":
             left = mock.settings.latency_ms / 1000 - (time.monotonic() - started)
             if left > 0:
@@ -162,7 +170,9 @@ class Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes | None:
         """The request's body; None when it was answered with an error instead."""
         length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not length.isdigit() or int(length) > _MAX_BODY:
+        lengths = set(self.headers.get_all("Content-Length", []))
+        fits = length.isascii() and length.isdigit() and len(length) < 12 and len(lengths) < 2
+        if "Transfer-Encoding" in self.headers or not fits or int(length) > _MAX_BODY:
             self.close_connection = True
             self._send(json_reply(400, {"ok": False, "error": "send a body with Content-Length"}))
             return None

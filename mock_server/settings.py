@@ -52,7 +52,7 @@ class Settings:
             self.rate_limit = value
         elif name == "cursor_lifetime" and value is None:
             self.cursor_lifetime = None
-        elif name == "retry_after" and type(value) is int and value >= 0:
+        elif name == "retry_after" and type(value) is int and 0 <= value < 1e9:
             self.retry_after = value
         elif name in _NUMBERS and type(value) in (int, float) and 0 <= float(str(value)) < 1e9:
             setattr(self, name, value)
@@ -67,7 +67,7 @@ _NUMBERS = ("latency_ms", "cursor_lifetime", "slow_seconds", "drip_seconds")
 
 def parse_rate(text: str) -> tuple[int, float]:
     """ "50/min" -> (50, 60.0): calls and seconds. Raises ValueError with a sentence."""
-    match = re.fullmatch(r"(\d+)/([a-z]+)", text.strip())
+    match = re.fullmatch(r"([0-9]{1,9})/([a-z]+)", text.strip())
     if not match or int(match[1]) < 1 or match[2] not in _PERIODS:
         raise ValueError(f"rate limit {text!r} is not of the form 50/min, 5/s or 1000/hour")
     return int(match[1]), float(_PERIODS[match[2]])

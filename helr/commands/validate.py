@@ -74,7 +74,7 @@ def _as_json(problem: Problem) -> dict[str, Any]:
 def _write_json(report: dict[str, Any]) -> None:
     import json
 
-    sys.stdout.write(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
 
 
 def _summary(config: Config) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from helr.errors import StateError
 from helr.times import instant, rfc3339, spelling
 
 Warning_ = tuple[KeyPath, str]  # where in the config, and what will disappoint
+_SHORTEST = 1e-3  # seconds that a request takes at least
 _SIZES = ("limit", "per_page", "page_size", "pageSize", "maxResults", "max_results", "count")
 
 
@@ -54,11 +55,11 @@ def page_size(source: Source) -> int | None:
 
 def calls_per_minute(source: Source) -> int:
     """How many requests a minute this can make at most, while none has to be repeated."""
-    polls = max(1.0, 60 / source.schedule.interval_secs)
+    polls = max(1.0, 60 / max(source.schedule.interval_secs, _SHORTEST))
     bounds = [polls * (source.pagination.max_pages if source.pagination.strategy != "none" else 1)]
     rate = source.resilience.rate_limit
     if rate.page_delay_secs:
-        bounds.append(60 / rate.page_delay_secs + polls)
+        bounds.append(60 / max(rate.page_delay_secs, _SHORTEST) + polls)
     if rate.max_requests_per_second:
         burst = rate.burst_size or math.ceil(rate.max_requests_per_second)
         bounds.append(60 * rate.max_requests_per_second + burst)

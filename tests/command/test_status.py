@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +252,17 @@ def test_a_probe_loads_neither_http_nor_the_config_check_nor_the_engine(
         check=True,
     )
     assert done.stdout.endswith("[]\n")
+
+
+def test_text_that_the_locale_has_no_letters_for_is_escaped(
+    helr: Helr, httpserver_json: Callable[[Any], str]
+) -> None:
+    """An error in Japanese, and a terminal that knows Latin-1."""
+    helr.config(sources={"s": {"url": httpserver_json({"error": "\u30ec\u30fc\u30c8"})}})
+    for encoding in ("latin-1", "ascii"):
+        for command in (("run", "--once"), ("status",), ("validate", "--format", "json")):
+            done = helr.run(*command, env={"PYTHONIOENCODING": encoding})
+            assert "Traceback" not in done.stderr
+            assert "internal error" not in done.stderr
+            if command[0] == "run":
+                assert "\\u30ec\\u30fc\\u30c8" in done.stderr
