@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -27,6 +27,17 @@ def need(name: str) -> None:
     if installed_by_ci or name in os.environ.get("HELR_REQUIRE_SHIPPERS", "").split():
         pytest.fail(shipper.missing())
     pytest.skip(shipper.missing())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the summary say once for each missing shipper, not for each file, that it is missing."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason in [shipper.missing() for shipper in SHIPPERS.values()]:
+            report.longrepr = (__file__, need.__code__.co_firstlineno, reason)
+    return report
 
 
 @pytest.fixture(scope="session")
