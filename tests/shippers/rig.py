@@ -221,8 +221,12 @@ class Rig:
         return set(self._written())
 
     def _written(self) -> list[str]:
-        files = (self.home / ".mock").glob("events.ndjson*")
-        return [loads(line)["event"]["id"] for file in files for line in file.open("rb")]
+        """The same in order, of whole lines: helr may be writing, or rotating, at the moment."""
+        lines: list[bytes] = []
+        for file in (self.home / ".mock").glob("events.ndjson*"):
+            with suppress(FileNotFoundError):
+                lines += file.read_bytes().split(b"\n")[:-1]
+        return [loads(line)["event"]["id"] for line in lines]
 
     def wait(self, until: Callable[[], bool], seconds: float, what: str = "") -> bool:
         """Whether it came true in time. With `what`, a failure when it did not."""

@@ -39,10 +39,12 @@ def plain(
 
 
 def large(home: Path, *, shipper: str, changes: Changes = ()) -> Outcome:
-    """Fifty lines of half a megabyte."""
+    """Fifty lines of half a megabyte, all there when the shipper starts."""
     with Rig(SHIPPERS[shipper], home, source="file", events=0, changes=changes) as rig:
         now = int(time.time())
         rig.mock.add_events(events=[long_line(number, 500_000, now) for number in range(50)])
+        rig.start_writer()
+        rig.wait(lambda: len(rig.written()) == 50, 20, "the writing")
         rig.start()
         return rig.outcome(15)
 
