@@ -219,14 +219,14 @@ class Decoder:
                 cursor_text(slowpage.dig(whole, self.cursor_path)) if self.cursor_path else None
             )
         except slowpage.NotAPageError as error:
-            found = refusal.parsed(body)
-            said = refusal.words(found, response.status)
+            said = refusal.said(bytes(body[: refusal.HEAD_BYTES]), response.status)
             refused = response.request.cursor and _names_cursor(
                 response.status, bytes(body[:4096]), said
             )
-            if refused or refusal.is_error(found):
+            if refused or refusal.is_error(refusal.parsed(body)):
                 raise self.refusal(response) from None
-            raise self._bad(response, str(error), error.advice, cut=error.cut) from None
+            what = f"{error} (the body says{said})" if said.sentence else str(error)
+            raise self._bad(response, what, error.advice, cut=error.cut) from None
         except _NotPlain as error:
             raise self._bad(response, str(error), "check pagination.cursor_path") from None
         columns = {path: [slowpage.dig(event, path) for event in events] for path in self.paths}
@@ -298,7 +298,7 @@ class Decoder:
         from helr.transport.asked import says_limited
 
         head = bytes(response.body[: refusal.HEAD_BYTES])
-        words = refusal.words(refusal.parsed(head), response.status)
+        words = refusal.said(head, response.status)
         name, status, code = self.source.name, response.status, words.code
         if response.request.cursor and _names_cursor(status, head, words):
             advice = hints.advice(response.request.url, code=code or "invalid_cursor")
@@ -408,7 +408,7 @@ def _is_an_error(response: Response) -> bool:
         return False
     said = refusal.words(found, response.status)
     refused = response.request.cursor and _names_cursor(response.status, b"", said)
-    return bool(found.get("error") or found.get("errors") or refused)
+    return bool(refused) or refusal.is_error(found, with_events=True)
 
 
 def _names_cursor(status: int, body: bytes, words: refusal.Words) -> bool:

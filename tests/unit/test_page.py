@@ -45,6 +45,10 @@ def page(decode: Decoder, events: list[Any], *, bare: bool = False) -> Page:
         ({"entries": [], "message": "cursor_expired"}, False, None),
         ({"entries": [], "error": None, "errors": [], "message": "fine"}, True, None),
         ({"entries": [], "error": "late", "next": "more"}, True, None),
+        ({"entries": [], "success": False, "message": "no licence"}, False, ApiError),
+        ({"entries": [], "status": "error"}, True, ApiError),
+        ({"entries": [], "meta": {"errors": ["no"]}}, False, ApiError),
+        ({"entries": [], "result": "failure", "status": "done"}, False, None),
         ({"entries": [{"id": 1}], "error": "some were left out"}, True, None),
     ],
 )
