@@ -11,7 +11,7 @@ import random
 
 _SIGNS = (b",", b"[", b"{")
 _SAMPLES, _SAMPLE_BYTES = 48, 512
-_DOUBT = 4  # times as many as the samples show may be there
+_DOUBT = 2  # times as many as the samples show may be there
 
 
 def values_over(body: bytes | bytearray, limit: int) -> int:
