@@ -1,5 +1,6 @@
 """Drops events whose id was delivered before, of which at most `capacity` are remembered.
 
+Where the event's time is known, an id means the same event only together with it.
 An event without an id (absent, null, empty, not a string or a finite number, or a number that a
 float does not hold exactly) is always delivered.
 Ids are compared exactly; very long or unprintable ones by their BLAKE2 digest.
@@ -14,6 +15,7 @@ from hashlib import blake2b
 from itertools import chain
 from typing import Any, cast
 
+TIME_FOLLOWS = "\1"  # stands between an id and its event's time
 _JOINED = 96  # ids of small pages that are kept together
 _LONGEST = 64  # characters; a longer id is kept as a digest, so that state stays bounded
 
@@ -87,6 +89,7 @@ class Seen:
         self._arrivals = 0
         self._ids: set[str] = set()
         self.add(ids)
+        self._older = any(TIME_FOLLOWS not in key for key in self._ids)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -95,6 +98,18 @@ class Seen:
     def ids(self) -> Iterable[str]:
         """Those to be forgotten first come first."""
         return chain.from_iterable(ids for *_, ids in self._pages)
+
+    def timed(
+        self, keys: Sequence[str | None], instants: Sequence[float | None]
+    ) -> list[str | None]:
+        """The keys with the times of their events (Unix seconds), but for those that helr 0.1
+        remembered without one."""
+        if not self._older and None not in keys:
+            return [f"{key}{TIME_FOLLOWS}{at}" for key, at in zip(keys, instants, strict=True)]
+        return [
+            key if key is None or key in self._ids else f"{key}{TIME_FOLLOWS}{at}"
+            for key, at in zip(keys, instants, strict=True)
+        ]
 
     def fresh(
         self, keys: Sequence[str | None], same: Callable[[int, int], bool] | None = None

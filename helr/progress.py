@@ -130,8 +130,7 @@ class Progress:
         if times and (repeats := self.edge.repeats(page.raws, times)):
             keep = [index for index in range(len(page.raws)) if index not in repeats]
         if self.source.dedupe and keep != []:
-            keys = dedupe.composite_keys([page.column(p) for p in self.source.dedupe.id_paths])
-            ids = keys
+            ids = keys = self._keys(page, times)
             keys = keys if keep is None else [keys[index] for index in keep]
             places = range(len(page.raws)) if keep is None else keep
 
@@ -143,6 +142,16 @@ class Progress:
                 keys = [keys[index] for index in new]
         self.told.findings(page, ids)
         return Fresh(keep, keys, times)
+
+    def _keys(self, page: Page, times: watermark.Times | None) -> list[str | None]:
+        """What identifies each event: its id, and its time where that is known, as ids that are
+        unique only together with the time are common, and a wrong one would lose events."""
+        assert self.source.dedupe
+        paths = self.source.dedupe.id_paths
+        keys = dedupe.composite_keys([page.column(path) for path in paths])
+        if not times or not self._incremental or self._incremental.event_timestamp_path in paths:
+            return keys
+        return self.seen.timed(keys, times.instants)
 
     def fresh_rejects(self, page: Page, fresh: Fresh) -> list[Reject]:
         """What was set aside for the first time, whose keys are remembered as those of events."""

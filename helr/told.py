@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from helr.config.model import Source
+from helr.dedupe import TIME_FOLLOWS
 from helr.log import Log, counted, excerpt
 from helr.page import Page
 
@@ -80,12 +81,14 @@ class Told:
         return False
 
     def _shared(self, key: str) -> None:
+        key = key.partition(TIME_FOLLOWS)[0]
         shown = f" ({excerpt(key, 64)})" if key.isprintable() and key else ""
         self._warn(
             "shared",
-            "different events have the same id at dedupe.id_path%s: those on one page are all "
-            "delivered, a later one is taken for a repeat; name a path that is unique, or several "
-            "that are together (id_path: [time, id])",
+            "different events have the same id%s at dedupe.id_path%s: those on one page are all "
+            "delivered, one on a later page is taken for a repeat; name a path that is unique, or "
+            "several that are together (id_path: [id, action])",
+            " and time" if self._source.incremental_from else "",
             shown,
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 _SIGNS = (b",", b"[", b"{")
-_SAMPLES, _SAMPLE_BYTES = 48, 512
+_SAMPLES, _SAMPLE_BYTES = 192, 256
 _DOUBT = 2  # times as many as the samples show may be there
 
 

@@ -12,17 +12,33 @@ import pytest
 
 
 @pytest.fixture
-def httpserver_json() -> Iterator[Callable[[Any], str]]:
+def httpserver_json(
+    httpserver_pages: Callable[[list[Any]], str],
+) -> Callable[[Any], str]:
     """Serve one JSON document to every GET; the function returns the URL."""
+    return lambda document: httpserver_pages([document])
+
+
+@pytest.fixture
+def httpserver_pages() -> Iterator[Callable[[list[Any]], str]]:
+    """Serve one JSON document after the other, the last of them for ever, with headers where one
+    is a pair; the function returns the URL."""
     servers: list[ThreadingHTTPServer] = []
 
-    def serve(document: Any) -> str:
-        body = json.dumps(document).encode()
+    def serve(documents: list[Any]) -> str:
+        coming = list(documents)
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                document = coming.pop(0) if len(coming) > 1 else coming[0]
+                headers: dict[str, str] = {}
+                if isinstance(document, tuple):
+                    document, headers = document
+                body = json.dumps(document).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -35,7 +35,7 @@ def test_every_warning_of_the_table_is_tried() -> None:
 def test_run_and_test_say_so(helr: Helr, httpserver_json: Callable[[Any], str], name: str) -> None:
     events = [*EVENTS]
     if name == "one id for several events":
-        events.append({"uuid": "e1", "time": "2026-11-01T00:00:09Z"})
+        events.append({**EVENTS[1], "what": "another"})
     if name == "an event that is not one":
         events.append(None)  # type: ignore[arg-type]
     url = httpserver_json({"events": events, "paging": {"nextPageToken": "abc"}})
@@ -69,3 +69,18 @@ def test_a_config_that_fits_is_left_alone(
     ran = helr.run("run", "--once")
     assert "WARN" not in ran.stderr
     assert helr.run("run", "--once").stdout == ""
+
+
+@pytest.mark.parametrize("times", [["00:00:01Z", "00:00:09Z"], ["00:00:09Z", "00:00:01Z"]])
+def test_an_id_that_is_used_again_at_another_time_is_another_event(
+    helr: Helr, httpserver_pages: Callable[[list[Any]], str], times: list[str]
+) -> None:
+    """elastic/integrations#4500: on one page, on two, in two polls, in two processes."""
+    one, other = ({"uuid": "x", "time": f"2026-11-01T{at}"} for at in times)
+    pages = [[one], [other], [one, other], [other, one]]
+    url = httpserver_pages([{"events": page} for page in pages])
+    lookback = {**INCREMENTAL, "lookback_secs": 600}
+    unique = {"id_path": "uuid"}
+    helr.config(sources={"s": {"url": url, "incremental_from": lookback, "dedupe": unique}})
+    delivered = [helr.run("run", "--once").stdout for _ in pages]
+    assert [text.count("\n") for text in delivered] == [1, 1, 0, 0]

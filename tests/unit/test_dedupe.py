@@ -110,3 +110,16 @@ def test_the_page_just_delivered_is_remembered_whatever_its_age() -> None:
     seen.add(["old-1", "old-2"], at=-5.0)
     assert seen.fresh(["old-1", "old-2"]) == []
     assert len(seen) == 4
+
+
+def test_an_id_means_the_same_event_only_with_its_time() -> None:
+    seen = Seen(10)
+    first = seen.timed(["a", None, "b"], [1, 2, 3.5])
+    seen.add(first)
+    assert seen.fresh(seen.timed(["a", None, "b"], [1, 2, 3.5])) == [1]
+    assert seen.fresh(seen.timed(["a", "b"], [2, 3.5])) == [0]
+
+
+def test_ids_that_were_remembered_without_a_time_are_known_with_any() -> None:
+    seen = Seen(10, ["old", "new\1" + "7"])
+    assert seen.fresh(seen.timed(["old", "new", "new", "other"], [1, 7, 8, 9])) == [2, 3]
