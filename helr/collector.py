@@ -167,8 +167,7 @@ class Collector:
             if outcome is None:
                 return
             if isinstance(outcome, HeldError):
-                held = outcome.until - self._clock.now()
-                due = max(due, self._clock.monotonic() + held)
+                due = max(due, self._clock.monotonic() + outcome.secs)
             try:
                 self._clock.sleep(due - self._clock.monotonic())
             except Stopped:

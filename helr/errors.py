@@ -42,11 +42,15 @@ class PollError(HelrError):
 
 
 class HeldError(PollError):
-    """The source may not be asked before `until` (Unix seconds): Retry-After or open breaker."""
+    """The source may not be asked before `until` (Unix seconds): Retry-After or open breaker.
 
-    def __init__(self, message: str, until: float) -> None:
+    `secs`: how long that is from now. Whoever waits goes by it, as the clock may be set meanwhile.
+    """
+
+    def __init__(self, message: str, until: float, secs: float) -> None:
         super().__init__(message)
         self.until = until
+        self.secs = secs
 
 
 class StateError(PollError):

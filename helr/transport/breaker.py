@@ -42,6 +42,10 @@ class Breaker:
         self.reason = ""
         self._load(saved)
 
+    def left(self) -> float:
+        """Seconds for which it stays open, 0 when it is not."""
+        return self._wait.left() if self._config.enabled and self._tripped else 0.0
+
     def blocked_until(self) -> float | None:
         """The time until which nothing may be asked (Unix seconds), or None."""
         return self._wait.ends() if self._config.enabled and self._tripped else None

@@ -119,11 +119,11 @@ class Transport:
         until = hold.until()
         if until is not None:
             text = f"not asked before {_utc(until)} {way_out}: {hold.reason}"
-            raise HeldError(f"{name}: {text}", until)
+            raise HeldError(f"{name}: {text}", until, hold.left())
         until = breaker.blocked_until()
         if until is not None:
             text = f"the circuit breaker is open until {_utc(until)} {way_out}: {breaker.reason}"
-            raise HeldError(f"{name}: {text}", until)
+            raise HeldError(f"{name}: {text}", until, breaker.left())
 
     def pause(self) -> tuple[float, str]:
         """Seconds that `fetch` would wait before it asks, and why."""
@@ -306,7 +306,8 @@ class Transport:
         if secs and (not again or secs > retries.max_backoff_secs):
             until = self._hold_for(secs, self._reason(error))
             text = f"the server asks to wait {_length(secs)} ({header})"
-            raise HeldError(f"{error}; {text}: not asked before {_utc(until)}", until) from error
+            said = f"{error}; {text}: not asked before {_utc(until)}"
+            raise HeldError(said, until, self._held().left()) from error
         if not again:
             if attempt > 1:
                 error.args = (f"{error} ({attempt} tries)", *error.args[1:])

@@ -37,6 +37,10 @@ class Hold:
         self._notes.set(KEY, json.dumps({**saved, "reason": reason}))
         return saved["until"]
 
+    def left(self) -> float:
+        """Seconds, 0 when it is over."""
+        return self._wait.left()
+
     def until(self) -> float | None:
         """Unix seconds, None when nothing is forbidden; one that is over is forgotten."""
         ends = self._wait.ends()
