@@ -112,7 +112,7 @@ class Decoder:
         self.source = source
         self.cursor_path = cursor_path
         self.paths = tuple(dict.fromkeys(paths))
-        self.looks_for_more = False  # set until a first watermark: see helr.told
+        self.looks_for_more = False  # see helr.next_signs
         where = source.response_events_path
         self._event_keys = (where,) if where else EVENT_KEYS
         self._lean: _Columns | None = None
@@ -156,15 +156,18 @@ class Decoder:
             b"\n" in body or b"\r" in body,
             response.release,
             rejects,
-            self._next_signs(response, body) if cursor is None else (),
+            self._next_signs(response, body, len(raws)) if cursor is None else (),
         )
 
-    def _next_signs(self, response: Response, body: bytes | bytearray) -> Sequence[str]:
+    def _next_signs(
+        self, response: Response, body: bytes | bytearray, events: int
+    ) -> Sequence[str]:
         if not self.looks_for_more:
             return ()
-        from helr.told import next_signs
+        from helr.next_signs import next_signs
 
-        return tuple(next_signs(body, response.headers))
+        first = not response.request.cursor
+        return next_signs(body, response.headers, events, first=first)
 
     def _says_nothing_new(self, response: Response) -> bool:
         """Whether the status alone is an empty page: 204 and 205, and 304 where the configured

@@ -114,7 +114,8 @@ class Poller:
 
     def _page(self, summary: Summary, deadline: float | None) -> CursorRefusedError | None:
         """One page, whose memory is free again when this returns; see `_deliver`."""
-        self.decode.looks_for_more = self.progress.position.watermark is None
+        new = self.progress.position.watermark is None or not self.progress.told.saw_an_end
+        self.decode.looks_for_more = new  # later pages say no more about the config
         request = self.progress.request()
         page = self.transport.fetch(request, self.decode, deadline=deadline)
         return self._deliver(request, page, summary)

@@ -6,7 +6,7 @@ not asked for, an id that no event has, different events with one id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,17 +17,7 @@ from helr.log import Log, counted, excerpt
 from helr.page import Page
 
 _LOOKED_AT = 1000  # events whose ids are compared with their bytes: a wrong path shows early
-_DEEP = 4
 _MOST_KEYS = 12  # shown of an event
-_NEXT = frozenset(
-    (
-        *("next", "nextcursor", "nextpage", "nextpagetoken", "nexttoken", "nextlink", "nexturl"),
-        *("nextpageurl", "nextoffset", "nextmarker", "nextstreamposition", "nextrecordsurl"),
-        *("odatanextlink", "endcursor", "continuationtoken", "pagetoken", "hasmore", "hasnext"),
-        *("hasnextpage", "more", "moreresults", "istruncated"),
-    )
-)
-_NOTHING = (b"null", b"false", b'""', b"0")
 
 
 class Told:
@@ -39,6 +29,7 @@ class Told:
         self._said: set[str] = set()
         self._looked: set[str] = set()  # settings that one look shows to be right or wrong
         self._bytes: dict[str, int] = {}  # of the first events: key to hash
+        self.saw_an_end = False  # of a chain, where a next page that is not followed shows
 
     def _warn(self, what: str, text: str, *args: object) -> None:
         if what not in self._said:
@@ -47,6 +38,7 @@ class Told:
 
     def findings(self, page: Page, keys: Sequence[str | None]) -> None:
         """Look at one page; most of what there is to say shows on a source's first."""
+        self.saw_an_end |= page.cursor is None
         if page.next_signs:
             self._warn("more", "%s", unfollowed(self._source, page.next_signs))
         if not page.raws:
@@ -128,31 +120,3 @@ def unfollowed(source: Source, signs: Sequence[str]) -> str:
         f"the API shows that there are more events ({', '.join(signs)}), but {ours}: "
         "those after this page are not collected"
     )
-
-
-def next_signs(body: bytes | bytearray, headers: Mapping[str, str]) -> Iterator[str]:
-    """Where an answer says that there are more pages: paths in its body, a Link header."""
-    if "next" in _relations(headers.get("Link", "")):
-        yield "a Link header with rel=next"
-    if body[:1] == b"{":
-        yield from _signs(bytes(body), "", _DEEP)
-
-
-def _relations(link: str) -> set[str]:
-    parts = (part.strip().lower() for part in link.replace(",", ";").split(";"))
-    rels = (part.partition("=")[2].strip(' "') for part in parts if part.startswith("rel"))
-    return {word for rel in rels for word in rel.split()}
-
-
-def _signs(raw: bytes, path: str, depth: int) -> Iterator[str]:
-    try:
-        found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return
-    for key, part in found.items():
-        value, where = bytes(part), f"{path}{key}"
-        if value[:1] == b"{" and depth > 1:
-            yield from _signs(value, f"{where}.", depth - 1)
-        plain = "".join(char for char in key.lower() if char.isalnum())
-        if plain in _NEXT and value[:1] not in b"{[" and value not in _NOTHING:
-            yield excerpt(where, 80)

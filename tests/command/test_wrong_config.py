@@ -48,8 +48,25 @@ def test_run_and_test_say_so(helr: Helr, httpserver_json: Callable[[Any], str], 
     ran = helr.run("run", "--once")
     assert ran.returncode == 0
     assert any(map(line.fullmatch, level_and_text(ran.stderr))), ran.stderr
-    again = helr.run("run", "--once")
-    assert "more events" not in again.stderr, "only before the first watermark"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"paging": {"next": {"link": "https://x/2"}}},
+        {"has_more": True},
+        ({}, {"Link": '<https://x/2>; rel="next"'}),
+    ],
+)
+def test_each_process_says_that_pages_are_not_followed(
+    helr: Helr, httpserver_pages: Callable[[list[Any]], str], more: Any
+) -> None:
+    """Also where a config was changed after the first watermark: every poll loses them."""
+    document = (more[0] | {"events": EVENTS}, more[1]) if isinstance(more, tuple) else None
+    url = httpserver_pages([document or {"events": EVENTS, **more}])
+    helr.config(sources={"s": {"url": url, "incremental_from": INCREMENTAL}})
+    for _ in range(2):
+        assert helr.run("run", "--once").stderr.count("shows that there are more events") == 1
 
 
 def test_a_config_that_fits_is_left_alone(
