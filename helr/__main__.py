@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
 from typing import NoReturn
+
+_LACKING = 5  # the exit status of errors.StateError: a restart may help
+_NO_MEMORY = b"helr: there is not enough memory to start; allow more (ulimit -v, MemoryMax)\n"
 
 
 def main() -> NoReturn:
     """Until a run waits for its signals, SIGINT ends the process at once, as SIGTERM does: Python
     would raise a KeyboardInterrupt, and loses it now and then in the middle of an import. SIGHUP
     and its like wait until then; in the other commands, for ever."""
-    from helr import stopping
+    try:
+        from helr import scarce, stopping  # noqa: F401 - scarce may not be found any more later on
 
-    stopping.ignore()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the parent ignores it
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from helr.cli import entry
+        stopping.ignore()
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        from helr.cli import entry
 
-    entry()
+        entry()
+    except Exception as error:  # noqa: BLE001 - in an import, or in telling of another one
+        _give_up(error)
+
+
+def _give_up(error: Exception) -> NoReturn:
+    text = _NO_MEMORY
+    try:
+        from helr import scarce
+
+        told = scarce.advice(error) or f"internal error, please report it: {error!r}"
+        text = f"helr: {told}\n".encode("ascii", "backslashreplace")
+    finally:
+        with suppress(OSError):
+            os.write(2, text)
+        os._exit(_LACKING)
 
 
 if __name__ == "__main__":

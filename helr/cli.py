@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import re
@@ -13,7 +14,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from helr import __version__, numbers
-from helr.errors import HelrError, OutputGoneError, UnusableError
+from helr.errors import HelrError, LackingError, OutputGoneError, PollError, UnusableError
 
 _HELP = ("-h", "--help")
 _VERSION = ("-V", "--version")
@@ -24,7 +25,8 @@ EXIT_STATUS = """exit status:
   2  command line, config, secret or output file cannot be used; nothing was polled
   3  another helr holds the source or the output file
   4  the output's reader went away, or the output can no longer be written
-  5  the state cannot be used now (disk full, locked, read-only): a restart may help
+  5  the state cannot be used now (disk full, locked, read-only), or memory, threads or open
+     files ran out: a restart may help
   130, 143  run --once was interrupted (SIGINT, SIGTERM) before its polls were finished
   128+n  a second signal n
 """
@@ -272,10 +274,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HelrError as error:
         return _fail(error)
     except OSError as error:  # only what a command prints comes here: see helr.output for events
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            return _unforeseen(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):
             return OutputGoneError.exit_status  # as in `helr test … | head`: no more is wanted
         return _fail(OutputGoneError(f"standard output: {error.strerror}"))
+    except Exception as error:  # noqa: BLE001 - a defect, or something that is lacking now
+        return _unforeseen(error)
     return status
 
 
@@ -351,6 +357,17 @@ def _named(argv: Sequence[str]) -> tuple[str, list[str]]:
         elif not re.fullmatch(r"-[vq]+|--(verbose|quiet|dry-run)", word):
             break
     return "", []
+
+
+def _unforeseen(error: Exception) -> int:
+    """Tell what is lacking, or a defect with its traceback, each in one line."""
+    from helr import log, scarce
+
+    told = scarce.advice(error)
+    if told:
+        return _fail(LackingError(told))
+    log.defect(error)
+    return PollError.exit_status
 
 
 def _fail(error: HelrError) -> int:

@@ -11,11 +11,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from helr.clock import Clock
 from helr.config.model import Source
 from helr.errors import HeldError, OutputGoneError, PollError, StateError, Stopped
-from helr.log import counted, for_source, lasting
+from helr.log import Log, counted, for_source, lasting
 from helr.output import Output
 from helr.poll import Poller, Summary
 from helr.state import SourceNotes, Store
@@ -27,6 +28,8 @@ _STOP_SECS = 1.7  # … and for the checkpoints too, when the state file is lock
 _SAY_SECS = 0.1
 STATE_TRIES = 5  # times that a one-shot run tries to write the state, a second apart
 _TOGETHER_SECS = 0.1  # a signal to a whole pipeline ends its reader first: it counts as a signal
+
+_DIED = PollError("")  # made beforehand: there may be no memory when it is needed
 
 log = for_source("", "", "")
 
@@ -88,10 +91,10 @@ class Collector:
             self._output.watch()
             log.info("collecting from %s", _plan([poller.source for poller in self._pollers]))
         work = self._once if once else self._collect
-        for poller in self._pollers:
-            threading.Thread(target=work, args=(poller,), daemon=True).start()
         status, left = 0, len(self._pollers)
         try:
+            for poller in self._pollers:
+                threading.Thread(target=work, args=(poller,), daemon=True).start()
             while left:
                 status = max(status, _status(self._event()))
                 left -= 1
@@ -100,6 +103,10 @@ class Collector:
             cut_short = once and left > 0
             self._stop(stop.number, cut_short=cut_short)
             return 128 + stop.number if cut_short else max(status, self._unrecorded)
+        except RuntimeError:  # no thread is to be had: end in order, what is read is recorded
+            self._clock.stop()
+            within(_STOP_SECS, self._drain)
+            raise
 
     def _event(self, timeout: float | None = None) -> Summary | PollError | None:
         """What happened to a source; None when nothing did for that many seconds."""
@@ -120,8 +127,15 @@ class Collector:
         `status`: of the polls; trouble with the state that they told is not told again.
         """
         told = status == StateError.exit_status
-        threading.Thread(target=self._settle, args=(told,), daemon=True).start()
+        threading.Thread(target=self._finally, args=(told,), daemon=True).start()
         return _status(self._event())
+
+    def _finally(self, trouble_told: bool) -> None:
+        try:
+            self._settle(trouble_told)
+        except Exception as error:  # noqa: BLE001 - the main thread waits for the end of this
+            _tell(log, error)
+            self._events.put(_DIED)
 
     def _settle(self, trouble_told: bool) -> None:
         """Beside the main thread, which listens for a stop: a locked state file takes its time."""
@@ -151,11 +165,14 @@ class Collector:
                 return None
 
     def _once(self, poller: Poller) -> None:
-        outcome = self._visit(poller)
-        if isinstance(outcome, Summary) and outcome.pages and not outcome.delivered:
-            _say_nothing_new(poller, outcome)
-        if outcome is not None:
-            self._events.put(outcome)
+        outcome: Summary | PollError | None = _DIED
+        try:
+            outcome = self._visit(poller)
+            if isinstance(outcome, Summary) and outcome.pages and not outcome.delivered:
+                _say_nothing_new(poller, outcome)
+        finally:  # whatever happens, the main thread waits for this
+            if outcome is not None:
+                self._events.put(outcome)
 
     def _collect(self, poller: Poller) -> None:
         """Poll every `interval_secs` plus up to `jitter_secs`, counted from start to start."""
@@ -163,7 +180,9 @@ class Collector:
         while True:
             due = self._clock.monotonic() + schedule.interval_secs
             due += random.uniform(0, schedule.jitter_secs)  # noqa: S311 - no secret
-            outcome = self._visit(poller)
+            outcome: Summary | PollError | None = _DIED
+            with suppress(Exception):  # no memory is left to tell of an error: the next poll may
+                outcome = self._visit(poller)
             if outcome is None:
                 return
             if isinstance(outcome, HeldError):
@@ -186,8 +205,8 @@ class Collector:
         except PollError as error:
             poller.log.error("%s", error)
             return self._failed(poller, error)
-        except Exception as error:  # a defect must not end the other sources
-            poller.log.error("internal error, please report it: %r", error, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - a defect must not end the other sources
+            _tell(poller.log, error)
             return self._failed(poller, PollError(str(error)))
         if summary.pages:
             self._recovered(poller)
@@ -273,8 +292,23 @@ def _say_nothing_new(poller: Poller, summary: Summary) -> None:
     poller.log.info("no events: %s", hints.no_events(poller.source, poller.progress.request()))
 
 
+def _tell(source_log: Log, error: Exception) -> None:
+    """Say what the machine lacks, or tell a defect with its traceback."""
+    from helr import scarce
+
+    lacking = scarce.advice(error)
+    if lacking:
+        source_log.error("%s", lacking)
+    else:
+        source_log.error("internal error, please report it: %r", error, exc_info=error)
+
+
 def within(seconds: float, work: Callable[[], None]) -> None:
-    """Do it in a thread of its own, which is left behind if it takes longer."""
+    """Do it in a thread of its own, which is left behind if it takes longer; where there is no
+    thread to be had, in this one."""
     thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
+    try:
+        thread.start()
+        thread.join(seconds)
+    except RuntimeError:
+        work()

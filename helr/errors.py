@@ -62,6 +62,12 @@ class StateError(PollError):
     exit_status = 5
 
 
+class LackingError(HelrError):
+    """Memory, threads, open files or room on a disk ran out. A restart may help."""
+
+    exit_status = 5
+
+
 class DamagedStateError(StateError):
     """The state cannot be used before someone repairs it: no restart helps."""
 

@@ -113,6 +113,14 @@ def last_word(text: str) -> None:
     _say(logging.ERROR, text)
 
 
+def defect(error: Exception) -> None:
+    """Tell a defect of helr, with its traceback, in one line."""
+    import traceback
+
+    trace = printable("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    _say(logging.ERROR, f"internal error, please report it: {type(error).__name__}: {trace}")
+
+
 def note(text: str) -> None:
     """A warning in the log; before it is set up, as it is on standard error."""
     _say(logging.WARNING, text)

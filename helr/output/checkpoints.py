@@ -184,8 +184,9 @@ class Checkpoints:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._settle, name="settle", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._settle, name="settle", daemon=True)
+            thread.start()  # may fail: then the next checkpoint tries again
+            self._thread = thread
 
     def _settle(self) -> None:
         while not self._clock.stopping:
@@ -196,6 +197,8 @@ class Checkpoints:
             except OutputGoneError as error:
                 self._gone(error)
                 return
+            except MemoryError:  # they stay queued
+                self._wake.wait(1)
 
     def _next_wait(self) -> float | None:
         with self._lock:
