@@ -6,14 +6,22 @@ and what is not a JSON object in UTF-8 is set aside. What surrounds the array mu
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from helr import slowpage
 from helr.rejects import Reject
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)  # a string, or what cuts
+# A string, up to the end where nothing ends it, or what cuts.
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
+_FIRST = re.compile(r'\{[ \t\r\n]*("[^"\\]*")')  # how an event begins
+_LAST = re.compile(r"\}[ \t\r\n]*\]")  # how an array of them ends
+_ENDS = 20  # places that are tried for the end of an array
+_BETWEEN = re.compile(r"\}[ \t\r\n]*,[ \t\r\n]*\{")
+_lenient = json.JSONDecoder(strict=False)  # NaN and control characters are not the question
 _OPENING, _CLOSING = "[{", "]}"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
@@ -25,8 +33,7 @@ def events(
     empty array in their place), and what was set aside. Raises NotAPageError."""
     text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     where, start = _find(text, keys)
-    end, spans = _elements(text, start)
-    around = _load(text[:start] + "[]" + text[end:])
+    spans, around = _cut(text, start)
     raws, decoded, rejects = list[bytes](), list[Any](), list[Reject]()
     for number, (begin, stop) in enumerate(spans):
         element = text[begin:stop]
@@ -37,6 +44,59 @@ def events(
             raws.append(element.encode("utf-8", "surrogatepass"))
             decoded.append(event)
     return raws, decoded, around, rejects
+
+
+def _cut(text: str, start: int) -> tuple[list[tuple[int, int]], Any]:
+    """Where the elements of the array at `start` are, and what surrounds it, decoded.
+
+    A string that ends too early, too late or never (`"say "hi""`, `"C:\\dir\\"`) turns what follows
+    it inside out, the end of the array too: that is then where the rest of the body is JSON.
+    Raises NotAPageError.
+    """
+    try:
+        end, spans = _elements(text, start)
+        around = _load(text[:start] + "[]" + text[end:])
+    except slowpage.NotAPageError:
+        ends = [match.end() for match in _LAST.finditer(text, start)][-_ENDS:]
+        for end in ends:
+            with suppress(slowpage.NotAPageError):
+                around = _load(text[:start] + "[]" + text[end:])
+                return list(_one_by_one(text, start + 1, end - 1)), around
+        raise
+    for number, (begin, stop) in enumerate(spans):
+        if _misquoted(text[begin:stop]):
+            return spans[:number] + list(_one_by_one(text, begin, end - 1)), around
+    return spans, around
+
+
+def _one_by_one(text: str, begin: int, stop: int) -> Iterator[tuple[int, int]]:
+    """The elements between two places. Where one that is broken ends cannot be told from itself:
+    at the next that begins as events of this API do, with the same key."""
+    first = _FIRST.search(text, begin, stop)
+    key = re.escape(first[1]) if first else "(?!)"
+    following = re.compile(r"\}[ \t\r\n]*,[ \t\r\n]*(?=\{[ \t\r\n]*" + key + ")")
+    begin = slowpage.skip(text, begin)
+    while begin < stop:
+        end = slowpage.end_of(text, begin)
+        comma = slowpage.skip(text, end)
+        if end < 0 or comma > stop or text[comma : comma + 1] not in (",", "]"):
+            match = following.search(text, begin, stop)
+            end = match.start() + 1 if match else stop
+            comma = slowpage.skip(text, end)
+        yield _trimmed(text, begin, min(end, stop))
+        begin = slowpage.skip(text, comma + 1)
+
+
+def _misquoted(element: str) -> bool:
+    """Whether a string in it ends too early or too late, so that the next element is in it too."""
+    try:
+        _lenient.decode(element)
+    except json.JSONDecodeError:
+        strings = (token[0] for token in _TOKEN.finditer(element) if token[0][0] == '"')
+        return any(map(_BETWEEN.search, strings))
+    except (ValueError, RecursionError):
+        pass
+    return False
 
 
 def _decode(element: str) -> tuple[Any, str]:
@@ -68,28 +128,39 @@ def _find(text: str, keys: Sequence[str]) -> tuple[str, int]:
             begin = next((at for found, at in _members(text, begin) if found == name), -1)
             if begin < 0:
                 break
-        if begin >= 0 and text[begin] == "[":
+        if begin >= 0 and text[begin : begin + 1] == "[":
             return key, begin
     raise slowpage.no_events(keys)
 
 
 def _members(text: str, at: int) -> Iterator[tuple[str, int]]:
-    """The name of each member of the object at `at`, and where its value starts."""
+    """The name of each member of the object at `at`, and where its value starts. What is behind
+    the last one that is asked for may be broken."""
     if text[at : at + 1] != "{":
         return
-    for begin, stop in _elements(text, at)[1]:
-        name = _TOKEN.match(text, begin)
-        if name is None or name[0][0] != '"':
-            continue
-        colon = slowpage.skip(text, name.end())
-        value = slowpage.skip(text, colon + 1)
-        if text[colon : colon + 1] == ":" and value < stop:
-            yield slowpage.string(name[0]), value
+    walk, end = _walk(text, at), at + 1
+    while end == at + 1 or text[end - 1] == ",":
+        name = _TOKEN.match(text, slowpage.skip(text, end))
+        if name and name[0][0] == '"':
+            colon = slowpage.skip(text, name.end())
+            if text[colon : colon + 1] == ":":
+                yield slowpage.string(name[0]), slowpage.skip(text, colon + 1)
+        *_, end = next(walk)
 
 
 def _elements(text: str, at: int) -> tuple[int, list[tuple[int, int]]]:
     """Where the array or object that starts at `at` ends, and where each of its elements is."""
-    spans, depth, begin = list[tuple[int, int]](), 0, at + 1
+    spans, end = list[tuple[int, int]](), at
+    for begin, stop, end in _walk(text, at):
+        if stop > begin or text[end - 1] == "," or spans:
+            spans.append((begin, stop))
+    return end, spans
+
+
+def _walk(text: str, at: int) -> Iterator[tuple[int, int, int]]:
+    """Of each element of the array or object that starts at `at`: its start, its end, and where
+    what follows its comma starts. Of an empty one there is one, empty element."""
+    depth, begin = 0, at + 1
     for token in _TOKEN.finditer(text, at):
         sign = token[0]
         if sign in _OPENING:
@@ -97,13 +168,10 @@ def _elements(text: str, at: int) -> tuple[int, list[tuple[int, int]]]:
         elif sign in _CLOSING:
             depth -= 1
         if depth == 0 or (depth == 1 and sign == ","):
-            stop = token.start()
-            if not spans and depth == 0 and not text[begin:stop].strip():
-                return token.end(), spans
-            spans.append(_trimmed(text, begin, stop))
+            yield (*_trimmed(text, begin, token.start()), token.end())
             begin = token.end()
             if depth == 0:
-                return begin, spans
+                return
     raise slowpage.cut_short()
 
 

@@ -73,7 +73,9 @@ def load(body: bytes | bytearray) -> Any:
 
 def _too_deep() -> NotAPageError:
     return NotAPageError(
-        "the body is nested too deeply", "tell the API's vendor: no JSON parser reads that"
+        "the body is nested too deeply",
+        "tell the API's vendor: no JSON parser reads that; on_parse_error: skip_event sets such "
+        "events aside and delivers the rest",
     )
 
 
@@ -158,6 +160,14 @@ def kind(value: Any) -> str:
         return "a boolean"
     kinds = ((str, "a string"), ((int, float), "a number"), (list, "an array"), (dict, "an object"))
     return next(name for kind, name in kinds if isinstance(value, kind))
+
+
+def end_of(text: str, at: int) -> int:
+    """Where the value that starts at `at` ends, -1 where there is none."""
+    try:
+        return _json.raw_decode(text, at)[1]
+    except (ValueError, RecursionError):
+        return -1
 
 
 def skip(text: str, at: int) -> int:

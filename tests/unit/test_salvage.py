@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -77,6 +78,50 @@ def test_good_events_come_untouched_and_bad_ones_are_named(elements: list[bytes]
     if bad:
         with pytest.raises(BadPageError):
             page(FAIL, elements)
+
+
+MISQUOTED = (
+    b'{"id":7,"ua":"say "hi""}',
+    b'{"id":7,"ua":"say "hi"}',
+    b'{"id":7,"dir":"C:\\x\\"}',
+    b'{"id":7,"ua":"never ends}',
+    b'{"id":7,"ua:1}',
+    b'{id":7}',
+    b'{"id":7,"ua":"a"b"c","z":[{"q":1},{"q":2}]}',
+)
+IDS = (
+    b'{"id":1,"x":[{"id":9},{"id":8}]}',
+    b'{ "id" : 2, "dir":"C:\\\\x\\\\" }',
+    b'{"id":3,"t":"},{"}',
+    b'{"id":4,"c":[{"id":41},{"id":42,"n":null},{"id":43}]}',
+)
+
+
+@given(st.lists(st.sampled_from([*IDS, *MISQUOTED]), min_size=1, max_size=6))
+@example([MISQUOTED[2], MISQUOTED[2], IDS[0]])
+@example([IDS[0], MISQUOTED[1], IDS[1], MISQUOTED[3]])
+def test_wrong_quotation_marks_cost_no_other_event(elements: list[bytes]) -> None:
+    """They turn all that follows inside out, brackets and commas too."""
+    bad = [element for element in elements if element in MISQUOTED]
+    found = page(SKIP, elements)
+    assert [bytes(raw) for raw in found.raws] == [each for each in elements if each in IDS]
+    assert found.cursor == "more"
+    kept = b"\n".join(reject.text.encode() for reject in found.rejects)
+    assert [kept.count(each) for each in MISQUOTED] == [bad.count(each) for each in MISQUOTED]
+    assert not any(each in kept for each in IDS)
+
+
+def test_a_broken_element_is_not_searched_for_events() -> None:
+    bad = b'{"id":7,"c":[{"id":71},{"id":72,"n":NaN},{"id":73}]}'
+    assert [bytes(raw) for raw in page(SKIP, [IDS[0], bad]).raws] == [IDS[0]]
+
+
+def test_a_string_without_an_end_is_looked_at_once() -> None:
+    """Not once for each quotation mark in it."""
+    began = time.process_time()
+    with pytest.raises(BadPageError):
+        page(SKIP, [b'null,{"a":"' + b'\\"' * 60_000])
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
