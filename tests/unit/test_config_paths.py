@@ -58,8 +58,9 @@ lists = st.lists(st.dictionaries(keys, values, max_size=3), max_size=3)
 def put(body: dict[str, Any], path: str, value: Any) -> None:
     *branches, leaf = path.split(".")
     for key in branches:
-        inner = body.get(key)
-        body = body.setdefault(key, {}) if isinstance(inner, dict) or inner is None else {}
+        if not isinstance(body.get(key), dict):
+            body[key] = {}
+        body = body[key]
     body[leaf] = value
 
 
