@@ -5,6 +5,7 @@ Looked for only at the end of a chain, where the configured paths found no next 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -38,13 +39,16 @@ _FALSE = (b"false", b'"false"')
 
 
 def next_signs(
-    body: bytes | bytearray, headers: Mapping[str, str], events: int, *, first: bool = True
+    body: Any, headers: Mapping[str, str], events: int, *, first: bool = True
 ) -> list[str]:
     """Where an answer with that many events says that there are more: paths in its body, headers.
 
+    `body`: its bytes, or what is decoded of it, where msgspec does not read it.
     `first`: it is a chain's first page, whose events can be compared with a total.
     """
     found = list(_in_headers(headers))
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     if body[:1] == b"{":
         found += _signs(bytes(body), "", "", _DEEP, events if first else 0)
     return found[:_MOST]

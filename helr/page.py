@@ -134,7 +134,7 @@ class Decoder:
             return Page([], {}, None, response.path, response.received, 0, False, response.release)
         if not 200 <= response.status < 300:
             raise self.refusal(response)
-        body, rejects = response.body, list[Reject]()
+        body, rejects, around = response.body, list[Reject](), None
         if over := values_over(body, self.source.max_response_values):
             limit = f"max_response_values ({self.source.max_response_values})"
             what = f"the body holds {over} values, more than {limit}"
@@ -143,7 +143,7 @@ class Decoder:
             body = self._utf8(response)
             raws, columns, cursor = self._quick(body)
         except (msgspec.MsgspecError, RecursionError, _NotPlain):
-            raws, columns, cursor, rejects = self._slow(response, body)
+            raws, columns, cursor, rejects, around = self._slow(response, body)
         if not raws and cursor is None and _is_an_error(response):
             raise self.refusal(response)
         return Page(
@@ -156,12 +156,10 @@ class Decoder:
             b"\n" in body or b"\r" in body,
             response.release,
             rejects,
-            self._next_signs(response, body, len(raws)) if cursor is None else (),
+            self._next_signs(response, around or body, len(raws)) if cursor is None else (),
         )
 
-    def _next_signs(
-        self, response: Response, body: bytes | bytearray, events: int
-    ) -> Sequence[str]:
+    def _next_signs(self, response: Response, body: Any, events: int) -> Sequence[str]:
         if not self.looks_for_more:
             return ()
         from helr.next_signs import next_signs
@@ -211,7 +209,7 @@ class Decoder:
 
     def _slow(
         self, response: Response, body: bytes | bytearray
-    ) -> tuple[Sequence[Any], dict[str, list[Any]], str | None, list[Reject]]:
+    ) -> tuple[Sequence[Any], dict[str, list[Any]], str | None, list[Reject], Any]:
         from helr import slowpage
 
         try:
@@ -233,7 +231,7 @@ class Decoder:
         except _NotPlain as error:
             raise self._bad(response, str(error), "check pagination.cursor_path") from None
         columns = {path: [slowpage.dig(event, path) for event in events] for path in self.paths}
-        return raws, columns, cursor, rejects
+        return raws, columns, cursor, rejects, whole
 
     def _salvaged(
         self, body: bytes | bytearray

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from helr.config.model import Source
-from helr.dedupe import TIME_FOLLOWS
+from helr.dedupe import TIME_FOLLOWS, composite_keys
 from helr.log import Log, counted, excerpt
 from helr.page import Page
 
@@ -52,14 +52,26 @@ class Told:
                     *(name, path, counted(len(page.raws), "event"), keys_of(page)),
                 )
             self._looked.add(name)
+        paths = id_paths(self._source)
+        for path in paths if len(paths) > 1 and "id_path" not in self._looked else ():
+            if set(composite_keys([page.column(path)])) == {None}:
+                self._warn(path, "%s", no_ids(self._source, page, path))
+        self._looked.add("id_path")
         self._ids(page, keys)
 
     def _ids(self, page: Page, keys: Sequence[str | None]) -> None:
         """Whether events have ids at all, and whether those of the first are theirs alone."""
         if len(self._bytes) >= _LOOKED_AT or not keys:
             return
-        if keys.count(None) == len(keys):
+        without = keys.count(None)
+        if without == len(keys):
             self._warn("ids", "%s", no_ids(self._source, page))
+        elif without:
+            self._warn(
+                "ids",
+                "%d of %d events have no id at dedupe.id_path (%s): repeats of these are delivered",
+                *(without, len(keys), ", ".join(id_paths(self._source))),
+            )
         for index in range(min(len(keys), _LOOKED_AT)):
             key, found = keys[index], hash(bytes(page.raws[index]))
             if key is not None and self._bytes.setdefault(key, found) != found:
@@ -85,16 +97,22 @@ class Told:
         )
 
 
-def no_ids(source: Source, page: Page) -> str:
-    """That no event of a page has an id."""
-    paths = source.dedupe.id_paths if source.dedupe else ()
+def no_ids(source: Source, page: Page, part: str | None = None) -> str:
+    """That no event of a page has an id, or one `part` of it."""
+    paths = (part,) if part else id_paths(source)
     values = [value for path in paths for value in page.column(path) if value is not None]
     found = f" but {kind_of(values[0])}" if values else ""
+    where, effect = "dedupe.id_path", "nothing is recognised as a repeat"
+    if part:
+        where, effect = f"one path of {where}", "only the others tell events apart"
     return (
-        f"no id{found} at dedupe.id_path ({', '.join(paths)}) in "
-        f"{counted(len(page.raws), 'event')}: nothing is recognised as a repeat; the keys of an "
-        f"event: {keys_of(page)}"
+        f"no id{found} at {where} ({', '.join(paths)}) in {counted(len(page.raws), 'event')}: "
+        f"{effect}; the keys of an event: {keys_of(page)}"
     )
+
+
+def id_paths(source: Source) -> tuple[str, ...]:
+    return tuple(source.dedupe.id_paths) if source.dedupe else ()
 
 
 def kind_of(value: Any) -> str:

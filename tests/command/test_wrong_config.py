@@ -20,6 +20,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "more pages": {},
     "cursor_path finds nothing": {"pagination": CURSOR},
     "no ids": {"dedupe": {"id_path": "event_id"}},
+    "some events without ids": {"dedupe": {"id_path": "uuid"}},
+    "one part of an id is not there": {"dedupe": {"id_path": ["time", "event_id"]}},
     "one id for several events": {"dedupe": {"id_path": "uuid"}},
     "nothing at a transform path": {"transform": {"timestamp_field": "tme"}},
     "an event that is not one": {"on_parse_error": "skip_event"},
@@ -34,6 +36,8 @@ def test_every_warning_of_the_table_is_tried() -> None:
 @pytest.mark.parametrize("name", list(WARNINGS))
 def test_run_and_test_say_so(helr: Helr, httpserver_json: Callable[[Any], str], name: str) -> None:
     events = [*EVENTS]
+    if name == "some events without ids":
+        events.append({"time": "2026-11-01T00:00:09Z"})
     if name == "one id for several events":
         events.append({**EVENTS[1], "what": "another"})
     if name == "an event that is not one":

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helr.config.model import Resilience, Source, Timeouts
 from helr.next_signs import next_signs
+from helr.page import Decoder
+from helr.transport.model import Request, Response
+
+URL = "https://api.example/logs"
 
 MORE: list[tuple[Any, list[str]]] = [
     ({"events": [], "next_cursor": "abc"}, ["next_cursor"]),
@@ -61,6 +66,16 @@ def test_signs_in_the_body(body: Any, found: list[str] | None) -> None:
 @pytest.mark.parametrize("body", NO_MORE)
 def test_a_last_page_has_none(body: Any) -> None:
     assert next_signs(json.dumps(body).encode(), {}, 100) == []
+
+
+@pytest.mark.parametrize("odd", [r'{"id":"\ud800"}', "null", '{"n":NaN}', "[" * 2000 + "]" * 2000])
+def test_a_page_that_is_not_plain_has_its_signs_too(odd: str) -> None:
+    rules = Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1))
+    decode = Decoder(Source("s", URL, rules, on_parse_error="skip_event"), None, ["id"])
+    decode.looks_for_more = True
+    body = f'{{"events":[{{"id":1}},{odd}],"next_cursor":"x"}}'.encode()
+    page = decode(Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0))
+    assert list(page.next_signs) == ["next_cursor"]
 
 
 def test_only_the_first_page_of_a_chain_is_compared_with_a_total() -> None:
