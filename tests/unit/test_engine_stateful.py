@@ -1,5 +1,6 @@
 """Any interleaving of new, late and future events, page limits, refused cursors, failures, kills
-and restarts: nothing is lost; with no kill nothing repeats, with one no more than promised.
+and restarts, pages in either order: nothing is lost; with no kill nothing repeats, with one no more
+than promised.
 
 The engine is the real one (Poller, Progress, StreamOutput, Checkpoints, the state backends); the
 API is a list that answers as the mock does, and the pipe a list that can end the process.
@@ -56,17 +57,22 @@ class Time(Clock):
 class World:
     """The API, and how many steps the process may still make."""
 
-    def __init__(self) -> None:
+    def __init__(self, oldest_first: bool, ids_of_a_second: bool) -> None:
         self.clock = Time()
+        self.oldest_first = oldest_first
+        self.ids_of_a_second = ids_of_a_second  # unique only together with the time
         self.events: list[tuple[int, int, bytes]] = []  # time, arrival, the event
         self.generation = 0
         self.failing = 0  # the request that fails, from 1 on
-        self.between: list[int] = []  # ages of events that arrive while the next page is asked for
+        self.between: list[int] = []  # ages of events that arrive, one with each page
+        self.seconds_a_page = 0
         self.steps_left = -1  # until the process is killed; -1: it is not
 
     def add(self, age: int) -> None:
         at, number = int(self.clock.at) - age, len(self.events)
-        text = b'{"id":"%d","date_create":%d}' % (number, at)
+        same = sum(other == at for other, *_ in self.events)
+        id_ = same if self.ids_of_a_second else number
+        text = b'{"id":"%d","date_create":%d,"n":"%d"}' % (id_, at, number)
         self.events.append((at, number, text))
         self.events.sort()
 
@@ -80,14 +86,18 @@ class World:
             self.failing -= 1
             if not self.failing:
                 return 500, b""
-        below = (10**12, 0)
+        after = (0, 0) if self.oldest_first else (10**12, 0)
         if cursor := params.get("cursor"):
             generation, at, number = map(int, cursor.split("."))
             if generation != self.generation:
                 return 400, b'{"ok":false,"error":"invalid_cursor"}'
-            below = (at, number)
+            after = (at, number)
         oldest = int(params.get("oldest", 0))
-        found = [e for e in reversed(self.events) if oldest <= e[0] and e[:2] < below]
+        found = [e for e in self.events if oldest <= e[0]]
+        if self.oldest_first:
+            found = [e for e in found if e[:2] > after]
+        else:
+            found = [e for e in reversed(found) if e[:2] < after]
         page, limit = found[: int(params["limit"])], int(params["limit"])
         more = f"{self.generation}.{page[-1][0]}.{page[-1][1]}" if len(found) > limit else ""
         entries = b",".join(text for _, _, text in page)
@@ -110,9 +120,9 @@ class Api:
     def fetch(self, request: Request, decode: Decode[T], deadline: float | None = None) -> T:
         self.world.step()
         status, body = self.world.answer(dict(request.params))
-        for age in self.world.between:
-            self.world.add(age)
-        self.world.between = []
+        if self.world.between:  # one a page
+            self.world.add(self.world.between.pop())
+            self.clock.at += self.world.seconds_a_page
         now = self.clock.now()
         return decode(Response(request, request.url, "/logs", status, {}, body, now))
 
@@ -122,14 +132,14 @@ class Pipe:
 
     def __init__(self, world: World, came: list[str]) -> None:
         self.world, self.came = world, came
-        self.block_size = 120 * BLOCK_LINES
+        self.block_size = 130 * BLOCK_LINES
 
     def alive(self) -> None:
         pass
 
     def write(self, block: bytes) -> None:
         self.world.step()
-        self.came += [json.loads(line)["event"]["id"] for line in block.splitlines()]
+        self.came += [json.loads(line)["event"]["n"] for line in block.splitlines()]
         self.world.step()
 
 
@@ -157,9 +167,20 @@ class Engine(RuleBasedStateMachine):
         dedupe=st.booleans(),
         lookback=st.booleans(),
         sqlite=st.booleans(),
+        oldest_first=st.booleans(),
+        ids_of_a_second=st.booleans(),
     )
-    def begin(self, limit: int, pages: int, dedupe: bool, lookback: bool, sqlite: bool) -> None:
-        self.world = World()
+    def begin(
+        self,
+        limit: int,
+        pages: int,
+        dedupe: bool,
+        lookback: bool,
+        sqlite: bool,
+        oldest_first: bool,
+        ids_of_a_second: bool,
+    ) -> None:
+        self.world = World(oldest_first, ids_of_a_second)
         self.came: list[str] = []
         self.crashes = self.resets = 0
         self.limit, self.dedupe = limit, dedupe
@@ -209,9 +230,13 @@ class Engine(RuleBasedStateMachine):
     def an_event_comes_from_the_future(self) -> None:
         self.world.add(-1000)
 
-    @rule(ages=st.lists(st.integers(0, LOOKBACK), min_size=1, max_size=5))
-    def events_arrive_in_the_middle_of_a_poll(self, ages: list[int]) -> None:
+    @rule(
+        ages=st.lists(st.sampled_from((0, LOOKBACK)) | st.integers(0, LOOKBACK), max_size=9),
+        seconds=st.sampled_from((0, 1, 40, 90)),
+    )
+    def events_arrive_while_pages_are_read(self, ages: list[int], seconds: int) -> None:
         self.world.between = [age if self.lookback else 0 for age in ages]
+        self.world.seconds_a_page = seconds
 
     @rule(seconds=st.integers(1, 90))
     def time_passes(self, seconds: int) -> None:
