@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from helr.linewriter import LineWriter
-from helr.secrets import HIDDEN, excerpt, printable, redact, secret
+from helr.secrets import HIDDEN, excerpt, printable, redact, secret, shown
 
 __all__ = ["HIDDEN", "excerpt", "printable", "redact", "secret"]
 
@@ -132,7 +132,7 @@ def _say(level: int, text: str) -> None:
         return
     with suppress(OSError, ValueError, AttributeError):
         writer = _writer(sys.stderr)
-        writer.write(redact(text) + "\n")
+        writer.write(printable(text) + "\n")
         writer.close()
 
 
@@ -239,7 +239,7 @@ class _Json(logging.Formatter):
         line: dict[str, Any] = {
             "ts": _time(record, millis=True),
             "level": _level(record),
-            "msg": redact(_message(record)),
+            "msg": shown(_message(record)),
             key: redact(getattr(record, "label_value", "") or self._label[1]),
         }
         name = redact(getattr(record, "name_", ""))
@@ -248,9 +248,9 @@ class _Json(logging.Formatter):
         fields: Mapping[str, Any] = getattr(record, "fields", None) or {}
         for name, value in fields.items():
             plain = value is None or isinstance(value, (bool, int, float))
-            line.setdefault(name, value if plain else redact(str(value)))
+            line.setdefault(name, value if plain else shown(str(value)))
         if trace := _trace(record):
-            line["trace"] = redact(trace)
+            line["trace"] = shown(trace)
         return json.dumps(line, separators=(",", ":"))
 
 

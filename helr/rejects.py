@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from helr.log import Log, counted
+from helr.log import Log, counted, excerpt
 from helr.times import rfc3339
 
 MOST_BYTES = 64_000_000
@@ -45,7 +45,7 @@ class Rejects:
             first.place,
             first.why,
             more,
-            f", {kept}" if kept else f": {first.text[:200]}",
+            f", {kept}" if kept else f": {excerpt(first.text)}",
             fields={"rejected": len(found)},
         )
 

@@ -1,9 +1,9 @@
 """Secrets are never shown: every text passes through `redact` before a person or a file gets it.
 
 A secret is found however it is written: as JSON, HTML, Python, C, a URL or a form would escape any
-of its characters, up to three times over, broken across lines, in another case, in hex or base64.
-The text is unescaped as a whole and searched at each step, so that the cost grows with the text
-and the number of secrets, never with their length or spelling.
+of its characters, several times over, broken across lines, in another case, in hex or base64.
+The text is unescaped as a whole and searched at each step, for all secrets at once, so that the
+cost grows with the text alone, never with the number of secrets, their length or spelling.
 """
 
 from __future__ import annotations
@@ -13,24 +13,32 @@ import re
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 HIDDEN = "***"
 LEAST = 4  # characters; nothing shorter is taken for a secret, as it would match by chance
 _WORD = 8  # a shorter secret is not hidden inside a word
 _KEPT = 2  # values of one source of secrets: the one in use, and the one before
-_TIMES = 3  # that a text is unescaped
+_TIMES = 5  # that a text is unescaped
+_GRAM = 4  # characters by which a form is looked up; none is shorter
 
-_FOLDED = {**{upper: upper + 32 for upper in range(65, 91)}, ord("+"): 32}  # one for one
+_FOLDED = {
+    **{upper: upper + 32 for upper in range(65, 91)},
+    ord("+"): 32,
+    **{0xDC00 + byte: byte for byte in range(128, 256)},  # Latin-1 that was read as UTF-8
+}  # one for one
 _ESCAPED = r"""(?x)
     (?:%[0-9A-Fa-f]{2})+ | (?:\\x[0-9A-Fa-f]{2})+
-  | \\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}
-  | \\u[0-9A-Fa-f]{4} | \\u\{[0-9A-Fa-f]{1,6}\} | \\U[0-9A-Fa-f]{8}
+  | [\\%]u[dD][89abAB][0-9A-Fa-f]{2}[\\%]u[dD][c-fC-F][0-9A-Fa-f]{2}
+  | [\\%]u[0-9A-Fa-f]{4} | \\u\{[0-9A-Fa-f]{1,6}\} | \\U[0-9A-Fa-f]{8} | \\[0-3][0-7]{2}
   | &\#[xX]0*[0-9A-Fa-f]{1,6};? | &\#0*[0-9]{1,7};? | &[A-Za-z]{2,8};
-  | \\["'/\\nr] | [\r\n]+
+  | \\[abefnrtv0!-/:-@\[-`{-~] | [\r\n\0]+
 """
-_NUMBERED = re.compile(r"\\[uUx]\{?([0-9A-Fa-f]+)\}?")
-_find_start = re.compile(r"[%\\&\r\n]").search
+_NUMBERED = re.compile(r"[\\%][uU]\{?([0-9A-Fa-f]+)\}?")
+_LETTERS = dict(zip("abefnrtv0", "\a\b\x1b\f\n\r\t\v\0", strict=True))
+_LOGIN = re.compile(r"(://[^/?#@\s:]*:)(?!password@)[^/?#@\s]+@")  # our advice says password
+_find_start = re.compile(r"[%\\&\r\n\0]").search
 _match_escape = re.compile(_ESCAPED).match
 
 
@@ -41,7 +49,9 @@ class _Secret(NamedTuple):
 
 _lock = threading.Lock()
 _known: dict[str, _Secret] = {}
-_by_origin: dict[str, list[str]] = {}
+_index: dict[str, tuple[tuple[str, bool], ...]] = {}  # forms, whole word or not, by their start
+_for_good: set[str] = set()
+_by_origin: dict[str, list[str]] = {}  # oldest first
 
 
 def secret(value: str, origin: str = "") -> None:
@@ -50,22 +60,46 @@ def secret(value: str, origin: str = "") -> None:
     `origin`: where it came from (a variable, a file), if it may be replaced: of the values of one
     origin only the last two are kept in mind, so that tokens which are renewed cost no memory.
     """
-    if value in _known or len(value) < LEAST:
+    values = _by_origin.get(origin, [])
+    if len(value) < LEAST or value in _for_good or values[-1:] == [value]:
         return
     with _lock:
-        _known[value] = _Secret(_forms_of(value), len(value) < _WORD)
-        if origin:
-            values = _by_origin.setdefault(origin, [])
-            values.append(value)
-            for old in values[:-_KEPT]:
-                values.remove(old)
-                _known.pop(old, None)
+        if value not in _known:
+            _remember(value)
+        if not origin:
+            _for_good.add(value)
+            return
+        values = [*(known for known in _by_origin.get(origin, []) if known != value), value]
+        _by_origin[origin] = values[-_KEPT:]
+        for old in values[:-_KEPT]:
+            _forget(old)
+
+
+def _remember(value: str) -> None:
+    _known[value] = known = _Secret(_forms_of(value), len(value) < _WORD)
+    for form in known.forms:
+        start = form[:_GRAM]
+        _index[start] = (*_index.get(start, ()), (form, known.whole_word))
+
+
+def _forget(value: str) -> None:
+    """Unless another origin has it still."""
+    if value in _for_good or any(value in values for values in _by_origin.values()):
+        return
+    gone = _known.pop(value)
+    for form in gone.forms:
+        start = form[:_GRAM]
+        left = list(_index[start])
+        left.remove((form, gone.whole_word))
+        _index[start] = tuple(left)
+        if not left:
+            del _index[start]
 
 
 def forget_secrets() -> None:
     """Know no secret any more (for tests)."""
-    _known.clear()
-    _by_origin.clear()
+    for known in (_known, _index, _for_good, _by_origin):
+        known.clear()
 
 
 def redact(text: str) -> str:
@@ -83,19 +117,24 @@ def redact(text: str) -> str:
     return "".join((*pieces, text[at:]))
 
 
+def shown(text: str) -> str:
+    """A text that is shown: without secrets, and without the password of any URL in it."""
+    return _LOGIN.sub(rf"\1{HIDDEN}@", redact(text)) if "@" in text else redact(text)
+
+
 def printable(text: str) -> str:
     """A text from outside on one line, without secrets and without control characters, which a
     terminal would obey."""
-    shown = redact(text)
-    if shown.isprintable():
-        return shown
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
+    plain = shown(text)
+    if plain.isprintable():
+        return plain
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in plain)
 
 
 def excerpt(text: str, limit: int = 200) -> str:
     """The start of a foreign text, fit for a message: redacted *before* it is cut."""
-    shown = printable(text)
-    return shown if len(shown) <= limit else shown[:limit] + "…"
+    plain = printable(text)
+    return plain if len(plain) <= limit else plain[:limit] + "…"
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
@@ -114,14 +153,15 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _found(folded: str) -> Iterator[tuple[int, int]]:
-    for forms, whole_word in list(_known.values()):
-        for form in forms:
-            start = folded.find(form)
-            while start >= 0:
-                end = start + len(form)
-                if not (whole_word and _within_word(folded, start, end)):
-                    yield start, end
-                start = folded.find(form, start + 1)
+    known = _index
+    starts = [i for i in range(len(folded) - _GRAM + 1) if folded[i : i + _GRAM] in known]
+    for start in starts:
+        for form, whole_word in known.get(folded[start : start + _GRAM], ()):
+            end = start + len(form)
+            if folded.startswith(form, start) and not (
+                whole_word and _within_word(folded, start, end)
+            ):
+                yield start, end
 
 
 def _within_word(text: str, start: int, end: int) -> bool:
@@ -170,25 +210,27 @@ def _escapes(text: str) -> Iterator[re.Match[str]]:
 
 def _plain(escape: str) -> str:
     """What an escape stands for; itself where it stands for nothing."""
-    if escape[0] == "%":
+    kind = escape[1:2]
+    if escape[0] == "%" and kind != "u":
         return _bytes_as_text(bytes.fromhex(escape.replace("%", "")))
     if escape[:2] == "&#":
-        digits = escape[2:].strip(";")
+        digits = escape[2:].strip(";").lstrip("0") or "0"
         number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
         return chr(number) if number < 0x110000 else escape
     if escape[0] == "&":
         import html  # a table of 2,231 names, for a text that seldom comes
 
         return html.unescape(escape)
-    kind = escape[1:2]
     if kind == "x":
-        return _bytes_as_text(bytes.fromhex("".join(_NUMBERED.findall(escape))))
+        return _bytes_as_text(bytes.fromhex(escape.replace("\\x", "")))
     if kind in ("u", "U"):
         numbers = [int(digits, 16) for digits in _NUMBERED.findall(escape)]
         if len(numbers) == 2:
             return chr(0x10000 + (numbers[0] - 0xD800) * 0x400 + numbers[1] - 0xDC00)
         return chr(numbers[0]) if numbers[0] < 0x110000 else escape
-    return "" if escape[0] != "\\" or kind in ("n", "r") else kind
+    if escape[0] != "\\":
+        return ""  # a line break, or what UTF-16 has between its letters
+    return chr(int(escape[1:], 8)) if len(escape) > 2 else _LETTERS.get(kind, kind)
 
 
 def _bytes_as_text(raw: bytes) -> str:
@@ -203,12 +245,20 @@ def _forms_of(value: str) -> tuple[str, ...]:
     forms = [value]
     for _ in range(_TIMES):
         forms.append(_Unescaped(forms[-1]).text)
-    raw = value.encode("utf-8", "surrogatepass")
-    forms.append(raw.hex())
-    for once in _base64(raw):
-        forms += (once, *_base64(once.encode()))
+    for raw in _as_bytes(value):
+        forms.append(raw.hex())
+        for once in _base64(raw):
+            forms += (once, *_base64(once.encode()))
     folded = dict.fromkeys(form.translate(_FOLDED) for form in forms)
     return tuple(form for form in folded if len(form) >= min(len(value), _WORD))
+
+
+def _as_bytes(value: str) -> set[bytes]:
+    """As UTF-8, and as it is in a header."""
+    found = {value.encode("utf-8", "surrogatepass")}
+    with suppress(UnicodeError):
+        found.add(value.encode("latin-1"))
+    return found
 
 
 def _base64(raw: bytes) -> Iterator[str]:

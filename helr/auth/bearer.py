@@ -7,6 +7,7 @@ line breaks around it are dropped.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from helr.auth import SecretError
 from helr.log import secret
 
+# As variables are called; anything else may be the token.
+_NAME = re.compile(r"_*[A-Z]{1,16}[0-9]{0,3}(_+[A-Z0-9]{1,16})*|[a-z]{1,12}(_[a-z0-9]{1,12})*")
 MAX_BYTES = 65_536  # a token is short; the file may be anything
 
 
@@ -25,7 +28,7 @@ class Bearer:
         token, trouble = _read(self._options)
         if trouble:
             raise SecretError(trouble)
-        secret(token, f"{self._options.get('token_file') or self._options.get('token_env')}")
+        secret(token, _place(self._options))
         prefix = str(self._options.get("prefix", "Bearer")).strip()
         return {"Authorization": f"{prefix} {token}".strip()}
 
@@ -37,8 +40,12 @@ def connect(options: Mapping[str, Any]) -> Bearer:
 def problem(options: Mapping[str, Any]) -> str | None:
     token, trouble = _read(options)
     if token:
-        secret(token)
+        secret(token, _place(options))
     return trouble
+
+
+def _place(options: Mapping[str, Any]) -> str:
+    return str(options.get("token_file") or options.get("token_env"))
 
 
 def _read(options: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -63,6 +70,13 @@ def _read(options: Mapping[str, Any]) -> tuple[str, str | None]:
         place = f"the environment variable {variable} (auth.token_env)"
         found = os.environ.get(variable)
         if found is None:
+            if not _NAME.fullmatch(str(variable)):
+                secret(str(variable))
+                return "", (
+                    "the environment variable that auth.token_env names is not set; its name is "
+                    "not shown, in case it is the token itself: put that into a variable, and the "
+                    "variable's name here"
+                )
             return "", f"{place} is not set; export {variable} with the token in it"
         text = found
     else:

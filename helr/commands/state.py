@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from helr import watermark
+from helr import auth, watermark
 from helr.config.model import Config, Source
 from helr.config.problems import no_such_source
 from helr.errors import UnusableError
@@ -40,16 +40,19 @@ class StateCommand:
         return SqliteStore(self._path, read_only=True) if os.path.exists(self._path) else None
 
     def show(self, name: str) -> None:
+        from helr.recording import scrub
+
+        _know_tokens(self._config)
         store = self._reading()
         stored = store.load(name) if store else Stored()
         ids = store.ids(name) if store else []
         if not stored.values and not stored.marks and not ids:
             self._known(name)
-            print(f"{name}: no state in {os.path.abspath(self._path)}")
+            print(f"{printable(name)}: no state in {os.path.abspath(self._path)}")
             return
-        print(name)
+        print(printable(name))
         for key, value in sorted(stored.values.items()):
-            print(printable(f"  {key}: {value}"))
+            print(printable(f"  {key}: {scrub.text(value)}"))
         if ids:
             print(f"  ids: {counted(len(ids), 'delivered id')}")
         if stored.marks:
@@ -156,6 +159,12 @@ def run(config: Config, action: str, **options: Any) -> int:
     else:
         command.load()
     return 0
+
+
+def _know_tokens(config: Config) -> None:
+    """So that none is shown which an API gave back; one that is missing is no matter here."""
+    for source in config.sources.values():
+        auth.problem(source.auth)
 
 
 def _state_key(source: Source) -> str | None:

@@ -117,7 +117,7 @@ def _held(values: Mapping[str, str], source: Source, now: float) -> dict[str, An
         record = _record(values.get(kind))
         left = remaining(record, now, most)
         if left:
-            reason = str(record.get("reason", ""))
+            reason = printable(str(record.get("reason", "")))
             held.append({"by": kind, "until": now + left, "reason": reason})
     return max(held, key=lambda each: float(each["until"]), default=None)
 

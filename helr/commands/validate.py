@@ -13,7 +13,7 @@ from typing import Any
 from helr.config import ConfigError, Problem, advice
 from helr.config.load import examine
 from helr.config.model import Config, Source
-from helr.log import counted
+from helr.log import counted, printable
 from helr.transport.security import safe_url
 
 
@@ -25,14 +25,14 @@ def run(config_path: str, *, output_format: str = "text", sources: Sequence[str]
         if output_format == "json":
             _write_json(_report(error.problems))
         else:
-            sys.stderr.write(f"{error}\n{counted(len(error.problems), 'problem')}\n")
+            sys.stderr.write(f"{_as_text(error)}\n{counted(len(error.problems), 'problem')}\n")
         return error.exit_status
     if output_format == "json":
         _write_json({**_report([], warnings), **_summary(config)})
         return 0
     for line in (*config.notices, *(_warning(warning) for warning in warnings)):
-        sys.stderr.write(line + "\n")
-    sys.stdout.write("\n".join(_lines(config)) + "\n")
+        sys.stderr.write(printable(line) + "\n")
+    sys.stdout.write("\n".join(map(printable, _lines(config))) + "\n")
     return 0
 
 
@@ -40,12 +40,16 @@ def dry_run(config_path: str, command: str, sources: Sequence[str]) -> int:
     """The same check for `--dry-run` of another command: standard output is not touched."""
     config, warnings = examine(config_path, sources=sources)
     for line in (*config.notices, *(_warning(warning) for warning in warnings)):
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(printable(line) + "\n")
     sys.stderr.write(
         f"{config.path}: valid, {counted(len(config.sources), 'source')}; dry run of `helr "
         f"{command}`: nothing was done (`helr validate` shows what would be collected)\n"
     )
     return 0
+
+
+def _as_text(error: ConfigError) -> str:
+    return "\n".join(printable(str(problem)) for problem in error.problems)
 
 
 def _warning(warning: Problem) -> str:
@@ -67,7 +71,7 @@ def _as_json(problem: Problem) -> dict[str, Any]:
         "line": problem.line,
         "column": problem.column,
         "path": problem.path,
-        "message": problem.message,
+        "message": printable(problem.message),
     }
 
 

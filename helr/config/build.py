@@ -82,22 +82,33 @@ def source_from(name: str, values: Values, whole: GlobalConfig) -> Source:
     )
 
 
-_CARRIED = ("url", "headers", "query_params", "first_request_query_params", "from")
+_CARRIED = {"url", "headers", "query_params", "first_request_query_params", "from"}
+_PREFIX = ("auth", "prefix")
 
 
 def _from_environment(values: Values, name: str) -> tuple[str, ...]:
     """What variables put into a source's requests, unless it is plainly not a secret."""
     found = [
-        value
+        (variable, value, path[2] == "url")
         for path, variables in values.variables.items()
-        if path[:2] == ("sources", name) and len(path) > 2 and path[2] in _CARRIED
-        for value in variables
+        if path[:2] == ("sources", name) and (_CARRIED & {*path[2:3]} or path[2:] == _PREFIX)
+        for variable, value in variables
     ]
     if not found:
         return ()
-    from helr.transport.security import is_plain
+    from helr.transport.security import bare_url, is_plain, secrets_in_url, user_of
 
-    return tuple(value for value in found if not is_plain(value))
+    url = str(values.tree["sources"][name]["url"])
+    address, user = bare_url(url), user_of(url)
+    secrets: list[str] = []
+    for variable, value, in_url in found:
+        if value.startswith(("https://", "http://")):
+            secrets += secrets_in_url(value)
+        elif not (in_url and value == user) and not is_plain(
+            value, variable, in_address=in_url and value in address
+        ):
+            secrets.append(value)
+    return tuple(secrets)
 
 
 def _dedupe(given: dict[str, Any]) -> Dedupe:

@@ -167,11 +167,16 @@ class _Loading:
 
     def config(self, *, warn: bool = False) -> Config:
         """`warn`: with what would lose events, which a new config may do."""
+        from helr.transport.security import register_secrets
+
         whole = globals_from({**self.tree.get("global", {}), **self.overrides})
+        sources = {name: source_from(name, self.values, whole) for name in self.names}
+        for source in sources.values():
+            register_secrets(source)  # before anything that is said of them
         config = Config(
             path=self.doc.file,
             globals=whole,
-            sources={name: source_from(name, self.values, whole) for name in self.names},
+            sources=sources,
             notices=tuple(self._notices()),
         )
         if not warn:

@@ -30,7 +30,7 @@ class Values:
 
     `spelled`: how a number or truth value is written, by path. `from_environment`: paths of
     values that an environment variable or a default of a placeholder went into, with the
-    placeholder. `variables`: the values of those variables, by path. `unset`: problems of
+    placeholder. `variables`: those variables, as (name, value), by path. `unset`: problems of
     placeholders, which made the value at that path useless. `empty`: paths of keys without a
     value, which are not in the tree.
     """
@@ -38,7 +38,7 @@ class Values:
     def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
         self.spelled: dict[KeyPath, str] = {}
         self.from_environment: dict[KeyPath, str] = {}
-        self.variables: dict[KeyPath, list[str]] = {}
+        self.variables: dict[KeyPath, list[tuple[str, str]]] = {}
         self.unset: dict[KeyPath, Problem] = {}
         self.empty: list[KeyPath] = []
         self._document = document
@@ -123,7 +123,7 @@ class Values:
         name, default = found.groups()
         value = self._environ.get(name, "")
         if value:
-            self.variables.setdefault(path, []).append(value)
+            self.variables.setdefault(path, []).append((name, value))
         if default is not None:
             return value or default
         if name not in self._environ:

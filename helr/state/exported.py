@@ -82,9 +82,9 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
 
 
 def _is_address(value: str) -> bool:
-    from helr.transport.security import safe_url
+    from helr.transport.security import bare_url
 
-    return value.startswith(("http://", "https://")) and safe_url(value) == value
+    return value.startswith(("http://", "https://")) and bare_url(value) == value
 
 
 def _check_object(where: str, value: str) -> None:

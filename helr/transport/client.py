@@ -64,6 +64,7 @@ class Transport:
         self._slots = slots
         self._log = for_source(source.name, source.label_key, source.label_value)
         self._auth = open_auth(source.auth)
+        self._secret_path = security.has_secret_path(source)
         self._deadline = Deadline(source.resilience.timeouts, clock)
         self._bucket = pacing.Bucket(source.resilience.rate_limit, clock)
         self._context = None if wire else security.tls_context(source)
@@ -240,10 +241,11 @@ class Transport:
                 raise kind(f"{where}: {error}") from None
             raise
         elapsed = self._clock.monotonic() - began
+        path = security.path_of(reply.url)
         return Response(
             request=request,
             url=security.safe_url(reply.url),
-            path=security.path_of(reply.url),
+            path=redact(path) if self._secret_path else path,
             status=reply.status,
             headers=reply.headers,
             body=data,

@@ -5,102 +5,183 @@ Imports no HTTP library, so that a config check costs nothing.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from helr.config.model import Source
-from helr.log import redact, secret
+from helr.secrets import LEAST, redact, secret
 from helr.times import instant
 
 if TYPE_CHECKING:
     import ssl
 
 # The last words of names of query parameters and headers that hold credentials. Names are cut into
-# words at capitals, dashes, dots and underscores.
-_SECRET_WORDS = frozenset(
-    (
-        *("key", "token", "secret", "password", "passwd", "pwd", "pass", "passphrase", "passcode"),
-        *("pin", "otp", "jwt", "auth", "authorization", "authentication", "bearer", "cookie"),
-        *("credential", "credentials", "session", "sessionid", "sid", "sas", "sig", "signature"),
-        *("assertion", "csrf", "xsrf", "apikey", "hapikey", "appkey", "authkey", "accesskey"),
-        *("secretkey", "userkey", "masterkey", "licensekey", "apitoken", "authtoken", "keytab"),
-        *("accesstoken", "refreshtoken", "sessiontoken", "trackertoken", "clientsecret", "nonce"),
-    )
+# words at capitals, dashes, dots and underscores; a number or version at their end does not count.
+_SECRET_WORDS = re.compile(
+    r"(?:.*(?:token|secret|password|passwd|passphrase|passcode|credentials?|signature|jwt|hmac))"
+    r"|(?:pass|session|api|app|auth|access|secret|user|master|license|private|client"
+    r"|service|subscription|function|encryption|shared|account|admin|site|project|deploy|hapi)?key"
+    r"|pwd|pass|pin|otp|.*sess(?:ion)?id|auth|authorization|authentication|bearer|cookies?|session|sessionid|sid"
+    r"|sas|sig|assertion|csrf|xsrf|keytab|nonce|creds|ticket|authcode|(?:user|db|my)pass"
 )
 _SECRET_NAMES = frozenset(("code", "key_id", "access_key_id", "session_id", "client_secret_id"))
-_SECRET_ENDINGS = ("_access_key_id", "_session_id")
+_SECRET_ENDINGS = ("_access_key_id", "_session_id", "_amz_credential", "_auth_code")
 # Names with such a last word that hold no credential: positions, and keys of data.
-_PLAIN_ENDINGS = (
-    *("page_token", "next_token", "cursor_token", "continuation_token", "start_token"),
-    *("pagetoken", "sort_key", "order_key", "partition_key", "primary_key", "idempotency_key"),
-    *("group_key", "state_key"),
+_PLAIN_ENDINGS = re.compile(
+    r".*(?:page|next|cursor|continuation|start|skip|sync|delta|scroll|pagination|paging|resume"
+    r"|bookmark|after|before)_?token|.*(?:sort|order|partition|primary|idempotency|group|state"
+    r"|public|cache|dedup|routing|lookup)_?key"
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_VERSIONS = re.compile(r"(?:_(?:[0-9]+|v|ed|sha))+$")
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a query parameter or header of that name holds a credential."""
-    words = [word.lower() for word in _WORDS.findall(name)]
-    plain = "_".join(words)
-    if plain.endswith(_PLAIN_ENDINGS) or not words:
+    """Whether a query parameter, header or variable of that name holds a credential."""
+    words = "_".join(word.lower() for word in _WORDS.findall(name))
+    plain = _VERSIONS.sub("", words)
+    if _PLAIN_ENDINGS.fullmatch(plain):
         return False
-    return words[-1] in _SECRET_WORDS or plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS)
-
-
-def is_plain(value: str) -> bool:
-    """Whether a value that came from the environment is plainly not a secret: a number, a time, a
-    truth value, an address, or words as people write them."""
-    if len(value) < SHORTEST or instant(value) is not None:
+    if plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS):
         return True
-    return _ADDRESS.match(value) is not None or _PROSE.fullmatch(value) is not None
+    return _SECRET_WORDS.fullmatch(plain.rpartition("_")[2]) is not None
 
 
 SHORTEST = 6  # characters of a secret that only its origin shows to be one
-_ADDRESS = re.compile(r"https?://|/|\.{1,2}/")
-_PROSE = re.compile(r"[a-z]{1,14}([-_., ][a-z]{1,14}){0,3}|[A-Z]?[a-z]{1,13}|[A-Z]{1,8}")
+_WORD = "(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,8})"
+_PLAIN_VALUES = re.compile(
+    rf"{_WORD}(?:[-_., ](?:{_WORD}|[0-9]{{1,2}})){{0,2}}"  # words as people write them
+    r"|[0-9.:]+"
+    r"|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+    r"|(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,10}(?::[0-9]+)?(?:/[a-z0-9/_.-]*)?"
+    r"|(?:~|\.{1,2})?(?:/[A-Za-z]?[a-z0-9]{0,14}(?:[-_.][a-z0-9]{1,14})*)+"  # a path
+)
+# In an address, also what ids look like there, of organisations and accounts.
+_PLAIN_PARTS = re.compile(
+    r"(?:(?:[A-Z]?[a-z]{1,14}){1,3}|[A-Z]{1,8}|[a-z]?[0-9]{1,8})[0-9]{0,6}"
+    r"(?:[-_.~](?:(?:[A-Z]?[a-z]{1,14}){1,3}|[A-Z]{1,8})?[0-9]{0,8}){0,6}(?::[0-9]+)?"
+    r"|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-f]{24}|[0-9a-f]{32}"
+)
+_NAMES_AN_ID = re.compile(
+    r".*_?(?:id|org|organi[sz]ation|tenant|account|region|zone|env|environment|site|domain|host"
+    r"|hostname|url|uri|name|user|username|email|mail|team|project|workspace|group|role)"
+)
+
+
+def is_plain(value: str, variable: str = "", *, in_address: bool = False) -> bool:
+    """Whether what an environment variable put into a request is plainly not a secret: a number,
+    a time, a truth value, a host, a path, an e-mail address, or words as people write them.
+
+    `variable`: its name tells, too. `in_address`: it is in the URL's host or path.
+    """
+    if len(value) < LEAST or is_secret_name(variable):
+        return len(value) < LEAST
+    if len(value) < SHORTEST or instant(value) is not None:
+        return True
+    words = "_".join(word.lower() for word in _WORDS.findall(variable))
+    if _NAMES_AN_ID.fullmatch(words) or _PLAIN_VALUES.fullmatch(value):
+        return True
+    return in_address and _PLAIN_PARTS.fullmatch(value) is not None
+
+
+def secrets_in_url(url: str) -> list[str]:
+    """The pieces of a URL from the environment that may be secrets: of its path and query."""
+    address, _, query = url.partition("?")
+    pieces = [*bare_url(address).split("/")[2:], *re.split("[&=#]", query)]
+    return [piece for piece in pieces if piece and not is_plain(piece, in_address=piece in address)]
 
 
 def safe_url(url: str) -> str:
+    """The URL without user info, query and fragment, and without secrets in the rest."""
+    return redact(bare_url(url))
+
+
+def bare_url(url: str) -> str:
     """The URL without user info, query and fragment."""
-    for value in user_info_secrets(url):
-        secret(value)
+    info = _user_info(url)
+    plain = url.replace(f"{info}@", "", 1) if info else url
+    plain = plain.partition("?")[0].partition("#")[0]
     try:
-        parts = urlsplit(url.partition("?")[0])  # it remembers what it has split before
-        host = parts.netloc.rpartition("@")[2]
-        shown = f"{parts.scheme}://{host}{parts.path}" if host else parts.path
+        parts = urlsplit(plain)  # it remembers what it has split before
     except ValueError:
-        return redact(url.partition("?")[0].partition("#")[0].rpartition("@")[2])
-    return redact(shown)
+        return plain
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" if host else plain
 
 
-def user_info_secrets(url: str) -> list[str]:
+def user_info_secrets(url: str, *, proxy: bool = False) -> list[str]:
     """The password in a URL, or what is there in its place, also in one that is malformed: each
-    part of it, raw and decoded. A user name beside a password is not a secret."""
-    before, at, _ = url.rpartition("@")
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/*|/*", before)
-    info = before[scheme.end() :] if scheme else before
-    host = re.match(r"[^/?#]*", info)
-    if not at or (host and _is_host(host[0]) and len(host[0]) < len(info)):
-        return []  # an @ in the path or query
+    part of it, raw and decoded. A user name beside a password is not a secret.
+
+    `proxy`: the URL has no path to speak of.
+    """
+    info = _user_info(url, proxy=proxy)
     user, colon, password = info.partition(":")
     found = password if colon else user
     parts = re.split(r"[/?#@\\\s:]+", found)
     return [form for part in (found, *parts) for form in (part, unquote(part)) if form]
 
 
-def _is_host(text: str) -> bool:
-    name = text.partition(":")[0]
-    return "." in name or name == "localhost" or name.startswith("[")
+def user_of(url: str) -> str:
+    """The user name beside a password in the URL, or ""."""
+    user, colon, _ = _user_info(url).partition(":")
+    return user if colon else ""
+
+
+def _logins(url: str, *, proxy: bool = False) -> list[str]:
+    """What `Authorization: Basic` makes of user and password: where that is all there is to see of
+    a short password, it would not be known."""
+    user, _, password = map(unquote, _user_info(url, proxy=proxy).partition(":"))
+    found: list[str] = []
+    if not user + password:
+        return found
+    for encoding in ("utf-8", "latin-1"):
+        with suppress(UnicodeError):
+            found.append(base64.b64encode(f"{user}:{password}".encode(encoding)).decode())
+    return found
+
+
+def _user_info(url: str, *, proxy: bool = False) -> str:
+    """What is before the @ of a URL's host, also where an unescaped / ? # @ made another thing of
+    the password, so that the URL is malformed or names another host."""
+    before, at, _ = url.rpartition("@")
+    if not at:
+        return ""
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/*|/*", before)
+    info = before[scheme.end() :] if scheme else before
+    if proxy:
+        return info
+    head = re.split(r"[/?#]", info, maxsplit=1)[0]
+    try:
+        parts = urlsplit(url)
+        well_formed = bool(parts.netloc and parts.scheme) and (parts.port or 1) > 0
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        return info if ":" in head or head == info or "@" in head else ""
+    if head == info:
+        return info
+    if "@" in head:
+        return head.rpartition("@")[0]  # the last @ is in its path
+    return info if _may_be_a_login(head) and "/" in url.rpartition("@")[2] else ""
+
+
+def _may_be_a_login(host: str) -> bool:
+    """`bob:12` of http://bob:12/3@host/: no host that anybody asks by that name and port."""
+    name, colon, _ = host.partition(":")
+    return bool(colon) and not ("." in name or name == "localhost" or name.startswith("["))
 
 
 def secrets_of(source: Source) -> list[str]:
     """The credentials that the configuration itself holds: URL, query and headers."""
     found = user_info_secrets(source.url)
     try:
-        pairs = parse_qsl(urlsplit(source.url).query)
+        pairs = parse_qsl(urlsplit(source.url).query.replace(";", "&"))
     except ValueError:
         pairs = []
     pairs += [*source.query_params.items(), *source.first_request_query_params.items()]
@@ -108,23 +189,46 @@ def secrets_of(source: Source) -> list[str]:
     for name, value in pairs:
         if is_secret_name(name):
             found.append(value)
-            found += value.split()[1:]  # "Bearer abc": the scheme is no secret, the rest is
+            found += _parts(value)
     return [v for v in found if v]
 
 
+def _parts(value: str) -> list[str]:
+    """The secrets in a header's value: `Bearer abc`, `Token token="abc"`, `Basic …`, `d=abc; e=f`.
+
+    The scheme is not one."""
+    scheme, _, rest = value.partition(" ")
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            login = base64.b64decode(rest, validate=True)
+            return [rest, login.decode("utf-8", "surrogateescape").partition(":")[2]]
+    pieces = re.split(r"[\s=,;\"']+", value)
+    return [*value.split()[1:], *(piece for piece in pieces if len(piece) >= 8)]
+
+
 def register_secrets(source: Source) -> None:
-    """Make sure that no log line shows a credential of the source's configuration."""
-    for value in (*secrets_of(source), *source.from_environment):
-        secret(value)
+    """Make sure that no line shows a credential of the source's configuration."""
+    found = secrets_of(source) + _logins(source.url)
+    for value in source.from_environment:
+        found += (value, *_parts(value), *user_info_secrets(value))
     for proxy in _proxies():
-        for value in user_info_secrets(proxy):
-            secret(value)
+        found += user_info_secrets(proxy, proxy=True) + _logins(proxy, proxy=True)
+    for value in found:
+        secret(value)
+
+
+def has_secret_path(source: Source) -> bool:
+    """Whether a secret is in the URL's path, which is sent on with each event."""
+    return any(value in urlsplit(source.url).path for value in source.from_environment)
 
 
 def _proxies() -> list[str]:
-    names = ("http_proxy", "https_proxy", "all_proxy")
-    both = (spelled for name in names for spelled in (name, name.upper()))
-    return [os.environ[name] for name in both if os.environ.get(name)]
+    """What `*_proxy` variables name, in any case, as urllib reads them."""
+    return [
+        value
+        for name, value in os.environ.items()
+        if value and name.lower().endswith("_proxy") and name.lower() != "no_proxy"
+    ]
 
 
 def problem(source: Source) -> str | None:

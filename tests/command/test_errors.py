@@ -99,6 +99,12 @@ def _(helr: Helr) -> Iterator[Scene]:
     yield Scene("https://api.slack.com", env={})
 
 
+@setting("token in place of its variable")
+def _(helr: Helr) -> Iterator[Scene]:
+    auth = {"type": "bearer", "token_env": "ghp_9aBcDeF0gHiJkL"}
+    yield Scene("https://api.slack.com", {"auth": auth}, env={})
+
+
 @setting("plain http")
 def _(helr: Helr) -> Iterator[Scene]:
     yield Scene("http://api.slack.com")

@@ -33,6 +33,13 @@ CHARACTERS: dict[str, Escape] = {
     "repr": lambda c: repr(c)[1:-1],
     "\\xNN": lambda c: "".join(f"\\x{byte:02x}" for byte in c.encode()),
     "upper": lambda c: c.upper() if c.isascii() else c,
+    "%uNNNN": lambda c: (
+        json.dumps(c)[1:-1].replace("\\u", "%u") if ord(c) > 255 else f"%u{ord(c):04X}"
+    ),
+    "\\u{N}": lambda c: f"\\u{{{ord(c):x}}}",
+    "&#000N;": lambda c: f"&#{'0' * 5000}{ord(c)};",
+    "octal": lambda c: f"\\{ord(c):03o}" if ord(c) < 128 else c,
+    "backslash": lambda c: f"\\{c}" if c in "\\/+=&<>'\"-_~#!*" else c,
 }
 # The whole of it.
 WHOLE: dict[str, Escape] = {
@@ -45,6 +52,11 @@ WHOLE: dict[str, Escape] = {
     "JSON in JSON": lambda s: json.dumps(json.dumps({"t": s})),
     "percent twice": lambda s: quote(quote(s, safe=""), safe=""),
     "broken": lambda s: s[:5] + "\n" + s[5:],
+    "broken in JSON": lambda s: json.dumps(s[:5] + "\n" + s[5:]),
+    "JSON four times": lambda s: json.dumps(json.dumps(json.dumps(json.dumps(s)))),
+    "UTF-16": lambda s: s.encode("utf-16-le").decode("utf-8", "surrogateescape"),
+    "Latin-1": lambda s: s.encode("latin-1").decode("utf-8", "surrogateescape"),
+    "header in Latin-1": lambda s: base64.b64encode(f"me:{s}".encode("latin-1")).decode(),
 }
 PLANTED = ("xoxp-7f3a/9c1e+5b2d==", "abc+DEF/ghi==&<k>'q\"-Zz09_~", 'a b\\ü&<+=%42"/\\n!')
 
@@ -108,6 +120,12 @@ def test_a_short_secret_is_not_hidden_inside_a_word() -> None:
     assert secrets.redact("pass1 xpass1 pass12 (pass1)") == "*** xpass1 pass12 (***)"
 
 
+@pytest.mark.parametrize("text", ["no\\n{}\\tyes", "a=\\u003d{}\\u0026", "%3D{}%26", "no\n{}\n"])
+def test_what_an_escape_ends_with_is_no_part_of_a_word(text: str) -> None:
+    secrets.secret("pass1")
+    assert secrets.redact(text.format("pass1")) == text.format("***")
+
+
 def test_what_is_too_short_or_empty_hides_nothing() -> None:
     for value in ("", "a", "api"):
         secrets.secret(value)
@@ -120,6 +138,39 @@ def test_of_renewed_tokens_the_last_two_are_known() -> None:
     assert secrets.redact("token-number-049, token-number-048") == "***, ***"
     assert secrets.redact("token-number-047") == "token-number-047"
     assert len(secrets._known) == 2
+    known = sum(len(each.forms) for each in secrets._known.values())
+    assert sum(map(len, secrets._index.values())) == known
+
+
+def test_a_token_that_another_origin_has_still_is_not_forgotten() -> None:
+    secrets.secret("one-token-for-two", "file a")
+    secrets.secret("one-token-for-two", "file b")
+    secrets.secret("a-token-for-good", "file a")
+    secrets.secret("a-token-for-good")
+    for number in range(3):
+        secrets.secret(f"token-number-{number}", "file a")
+    assert secrets.redact("one-token-for-two, a-token-for-good") == "***, ***"
+    for number in range(3):
+        secrets.secret(f"token-number-{number}", "file b")
+    assert secrets.redact("one-token-for-two") == "one-token-for-two"
+
+
+def test_a_token_that_is_used_again_is_the_newest() -> None:
+    for token in ("token-one", "token-two", "token-one", "token-three"):
+        secrets.secret(token, "file")
+    assert secrets.redact("token-one token-two token-three") == "*** token-two ***"
+
+
+def test_each_of_many_secrets_is_found() -> None:
+    many = [f"xoxp-{number:04}-{number * 7919 % 9973}" for number in range(500)]
+    for one in many:
+        secrets.secret(one)
+    assert secrets.redact(" ".join(many)) == " ".join(["***"] * 500)
+
+
+def test_the_password_of_any_url_is_not_shown() -> None:
+    text = "redis://:pl4nted@h/0, http://bob:pl4nted@h/x, https://h/users/a@b"
+    assert secrets.shown(text) == "redis://:***@h/0, http://bob:***@h/x, https://h/users/a@b"
 
 
 @pytest.mark.parametrize("char", ["\x1b", "\x9b", "\n", "\u2028", "\u202e", "\u2066", "\x00", "\r"])

@@ -93,6 +93,19 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     assert "is a directory" in (problem(bearer(token_file=str(tmp_path))) or "")
 
 
+@pytest.mark.parametrize("token", ["ghp_9aBcDeF0gHiJ", "a1b2c3d4e5f6a7b8c9d0e1f2", "Zq9SECRET"])
+def test_a_token_in_place_of_its_variable_is_not_shown(token: str) -> None:
+    told = problem(bearer(token_env=token)) or ""
+    assert "auth.token_env names is not set" in told
+    assert token not in told
+
+
+@pytest.mark.parametrize("name", ["SLACK_AUDIT_TOKEN", "TOKEN", "TOKEN_2", "_T", "slack_token"])
+def test_a_variable_that_is_not_set_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(name, raising=False)
+    assert name in (problem(bearer(token_env=name)) or "")
+
+
 def test_neither_file_nor_variable() -> None:
     assert problem(bearer()) == "auth needs token_env or token_file"
 
