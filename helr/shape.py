@@ -27,7 +27,9 @@ def compile_paths(paths: Mapping[str, Any]) -> tuple[Any, dict[str, Getter]]:
     if _UNFIT.search("".join(paths)):
         raise UnfitError
     for path, kind in paths.items():
-        *branches, leaf = path.split(".")
+        *branches, leaf = keys = path.split(".")
+        if "" in keys:  # msgspec takes an empty name for none
+            raise UnfitError(path)
         node = tree
         for key in branches:
             node = node.setdefault(key, {})

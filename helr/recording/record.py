@@ -22,6 +22,8 @@ from helr.transport import Decode, Request, Response, Transport
 from helr.transport.model import T
 from helr.transport.security import register_secrets
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 class Recorder:
     """Records a run of these sources. Raises UnusableError where that would mix recordings."""
@@ -65,6 +67,7 @@ class Tape:
 
     def __init__(self, source: Source, folder: str) -> None:
         self._folder = folder
+        self._directory = -1  # its descriptor
         self._source = source
         self._log = for_source(source.name, source.label_key, source.label_value)
         self._next = 0
@@ -76,13 +79,15 @@ class Tape:
         kept = scrub.body(text.encode())
         path = os.path.join(self._folder, recording.STATE)
         try:
-            for folder in (os.path.dirname(self._folder), self._folder):
-                os.makedirs(folder, mode=0o700, exist_ok=True)
-            _write(path, kept)
+            _make_private(self._folder)
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._directory = os.open(self._folder, flags)
+            self._write(path, kept)
         except OSError as error:
+            is_link = os.path.islink(self._folder)
+            reason = "its directory is a symbolic link" if is_link else error.strerror
             raise UnusableError(
-                f"recording {path}: {error.strerror}: name a directory that helr may write "
-                "in --record-dir"
+                f"recording {path}: {reason}: name a directory that helr may write in --record-dir"
             ) from None
         if kept != text.encode():
             self._log.warning(
@@ -96,7 +101,7 @@ class Tape:
         path = recording.path(self._folder, self._next)
         kept = _scrubbed(response)
         try:
-            _write(path, kept.dump())
+            self._write(path, kept.dump())
         except OSError as error:
             self.broken = True
             self._log.error(
@@ -114,6 +119,25 @@ class Tape:
                 " and the ".join(kept.replaced),
                 HIDDEN,
             )
+
+    def _write(self, path: str, content: bytes) -> None:
+        """A whole file or none, mode 0600, in the directory that was opened. Raises OSError.
+
+        No link is followed: others may write into the directory above (/tmp).
+        """
+        name, at = os.path.basename(path), self._directory
+        draft = f"{name}.part"
+        with suppress(FileNotFoundError):
+            os.unlink(draft, dir_fd=at)  # a kill left it, or someone put a link there
+        try:
+            fd = os.open(draft, _NEW, 0o600, dir_fd=at)
+            with open(fd, "wb") as file:
+                file.write(content)
+            os.rename(draft, name, src_dir_fd=at, dst_dir_fd=at)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(draft, dir_fd=at)
+            raise
 
 
 class _Recording(Transport):
@@ -145,15 +169,10 @@ def _scrubbed(response: Response) -> Recording:
     )
 
 
-def _write(path: str, content: bytes) -> None:
-    """A whole file or none, mode 0600."""
-    draft = f"{path}.part"
-    try:
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(content)
-        os.rename(draft, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(draft)
-        raise
+def _make_private(path: str) -> None:
+    """Make a directory, and those above it that are missing, for this user alone: 0700."""
+    parent = os.path.dirname(path)
+    if parent and not os.path.isdir(parent):
+        _make_private(parent)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)

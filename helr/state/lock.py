@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import struct
 
 from helr.errors import LockedError, StateError, UnusableError
@@ -28,12 +29,18 @@ def hold_source(state_path: str, source: str) -> int:
     """Hold a source until this process ends; the open descriptor.
 
     Raises LockedError when another helr holds it, StateError when the file cannot be made,
-    UnusableError when its name is too long.
+    UnusableError when its name is too long, or it is a link or not a regular file.
     """
     path = lock_path(state_path, source)
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(path, flags, 0o600)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EINVAL):
+            reason = error.strerror if error.errno == errno.EINVAL else "it is a symbolic link"
+            raise UnusableError(f"lock file {path}: {reason}: remove it") from None
         kind = UnusableError if error.errno == errno.ENAMETOOLONG else StateError
         raise kind(
             f"lock file {path}: {error.strerror}: "

@@ -467,7 +467,8 @@ def _create(path: str) -> None:
     """Make it its owner's alone. One that exists is not opened: to close it again would drop the
     locks that SQLite holds on it in this process (fcntl(2))."""
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        target = os.path.realpath(path)  # SQLite would follow a link to nothing, with another mode
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -49,7 +49,7 @@ KEYS = (
     "__class__",
 )
 keys = st.sampled_from(KEYS) | st.text(max_size=3)
-paths = st.lists(keys, min_size=1, max_size=3).map(".".join)
+paths = st.lists(keys, min_size=1, max_size=3).map(".".join).filter(bool)  # as the schema asks
 plain = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
 values = st.recursive(plain, lambda inner: st.dictionaries(keys, inner, max_size=3), max_leaves=6)
 lists = st.lists(st.dictionaries(keys, values, max_size=3), max_size=3)
