@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -103,7 +104,7 @@ def run(path: str) -> int:
     """Write the file; returns 0. Raises UnusableError if it exists or cannot be written."""
     helr = "helr" if path == "helr.yaml" else f"helr -c {shlex.quote(path)}"
     try:
-        with Path(path).open("x", encoding="utf-8") as file:
+        with open(path, "x", encoding="utf-8", opener=_opener) as file:  # follows no link
             file.write(text(time.time(), helr))
     except FileExistsError:
         message = f"{path} exists already and is left as it is; -c FILE names another"
@@ -116,6 +117,11 @@ def run(path: str) -> int:
         f"file), {helr} validate, {helr} test --source slack-audit\n"
     )
     return 0
+
+
+def _opener(path: str, flags: int) -> int:
+    """Nobody else may change what helr is told to do, whatever the umask says."""
+    return os.open(path, flags, 0o644)
 
 
 def text(now: float, helr: str = "helr") -> str:

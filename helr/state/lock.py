@@ -33,19 +33,18 @@ def hold_source(state_path: str, source: str) -> int:
     """
     path = lock_path(state_path, source)
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(path, flags, 0o600)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EINVAL):
-            reason = error.strerror if error.errno == errno.EINVAL else "it is a symbolic link"
-            raise UnusableError(f"lock file {path}: {reason}: remove it") from None
+        if error.errno in (errno.ELOOP, errno.EISDIR):
+            what = "a symbolic link" if error.errno == errno.ELOOP else "a directory"
+            raise UnusableError(f"lock file {path}: it is {what}: remove it") from None
         kind = UnusableError if error.errno == errno.ENAMETOOLONG else StateError
         raise kind(
             f"lock file {path}: {error.strerror}: "
             "the directory of global.state.path must be writable"
         ) from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise UnusableError(f"lock file {path}: it is not a regular file: remove it")
     hold(fd, f"source {source}", "collects a source", f"lock file {path}")
     return fd
 
