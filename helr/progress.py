@@ -158,7 +158,7 @@ class Progress:
         if not self.source.dedupe:
             return list(page.rejects)
         keys = [dedupe.key_of_bytes(reject.text) for reject in page.rejects]
-        new = self.seen.fresh(keys)
+        new = self.seen.fresh(keys, lambda one, other: False)  # several of a page are alike
         indexes = range(len(keys)) if new is None else new
         fresh.keys = [*fresh.keys, *(keys[index] for index in indexes)]
         return [page.rejects[index] for index in indexes]

@@ -122,15 +122,25 @@ def _find(text: str, keys: Sequence[str]) -> tuple[str, int]:
     at = slowpage.skip(text, 0)
     if text[at : at + 1] == "[":
         return "", at
+    error = slowpage.no_events(keys)
     for key in keys:
-        begin = at
-        for name in key.split("."):
-            begin = next((at for found, at in _members(text, begin) if found == name), -1)
-            if begin < 0:
-                break
+        try:
+            begin = _value_at(text, at, key)
+        except slowpage.NotAPageError as cut_short:  # behind a broken event nothing can be found
+            error = cut_short
+            continue
         if begin >= 0 and text[begin : begin + 1] == "[":
             return key, begin
-    raise slowpage.no_events(keys)
+    raise error
+
+
+def _value_at(text: str, at: int, path: str) -> int:
+    """Where the value at a dotted path starts, -1 where there is none. Raises NotAPageError."""
+    for name in path.split("."):
+        at = next((value for found, value in _members(text, at) if found == name), -1)
+        if at < 0:
+            break
+    return at
 
 
 def _members(text: str, at: int) -> Iterator[tuple[str, int]]:

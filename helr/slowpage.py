@@ -14,6 +14,7 @@ from typing import Any
 # What a body may end with when it is cut inside a number, a literal or an escape.
 _CUT = re.compile(r"-|\.|[eE][+-]?|t|tr|tru|f|fa|fal|fals|n|nu|nul|\\?u?[0-9a-fA-F]{0,4}")
 _SPACE = re.compile(r"[ \t\r\n]*")
+_WINDOWS = (1 << 10, 1 << 16)
 
 
 class NotAPageError(ValueError):
@@ -163,11 +164,20 @@ def kind(value: Any) -> str:
 
 
 def end_of(text: str, at: int) -> int:
-    """Where the value that starts at `at` ends, -1 where there is none."""
-    try:
-        return _json.raw_decode(text, at)[1]
-    except (ValueError, RecursionError):
-        return -1
+    """Where the value that starts at `at` ends, -1 where there is none. json counts the lines
+    before an error, so it sees only a part of the text where that is enough."""
+    for size in (*_WINDOWS, len(text)):
+        part = text[at : at + size]
+        try:
+            end = _json.raw_decode(part)[1]
+            if end < len(part) or at + size >= len(text):
+                return at + end
+        except json.JSONDecodeError as error:
+            if error.pos < len(part) - 16 and not error.msg.startswith("Unterminated"):
+                return -1
+        except (ValueError, RecursionError):
+            return -1
+    return -1
 
 
 def skip(text: str, at: int) -> int:

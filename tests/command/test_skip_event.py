@@ -25,7 +25,7 @@ def test_the_rest_is_delivered_and_the_bad_are_kept(
     assert [json.loads(line)["event"]["id"] for line in done.stdout.splitlines()] == ["a", "b"]
     kept = helr.cwd / "helr-state.db.rejected"
     assert (
-        f"WARN  s: {url}: events[1] is null, not an event and 1 more: set aside "
+        f"WARN  s: {url}: events[1] is null, not an event and 2 more: set aside "
         f"(on_parse_error: skip_event), kept in ./{kept.name}" in done.stderr
     )
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -33,11 +33,12 @@ def test_the_rest_is_delivered_and_the_bad_are_kept(
     assert [(line["place"], line["text"]) for line in lines] == [
         ("events[1]", "null"),
         ("events[3]", "17"),
+        ("events[4]", "null"),
     ]
     again = helr.run("run", "--once")
     assert (again.returncode, again.stdout) == (0, "")
     assert "set aside" not in again.stderr
-    assert kept.read_text().count("\n") == 2
+    assert kept.read_text().count("\n") == 3
 
 
 def test_a_link_in_the_place_of_the_file_is_not_followed(
