@@ -21,6 +21,7 @@ LEAST = 4  # characters; nothing shorter is taken for a secret, as it would matc
 _WORD = 8  # a shorter secret is not hidden inside a word
 _KEPT = 2  # values of one source of secrets: the one in use, and the one before
 _TIMES = 5  # that a text is unescaped
+_LONG = 4096  # characters of a text that is not a line
 _GRAM = 4  # characters by which a form is looked up; none is shorter
 
 _FOLDED = {
@@ -154,14 +155,25 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 def _found(folded: str) -> Iterator[tuple[int, int]]:
     known = _index
-    starts = [i for i in range(len(folded) - _GRAM + 1) if folded[i : i + _GRAM] in known]
-    for start in starts:
+    for start in _starts(folded):
         for form, whole_word in known.get(folded[start : start + _GRAM], ()):
             end = start + len(form)
             if folded.startswith(form, start) and not (
                 whole_word and _within_word(folded, start, end)
             ):
                 yield start, end
+
+
+def _starts(folded: str) -> list[int]:
+    """Where a form may begin. A pattern is worth compiling for a body, not for a log line."""
+    if len(folded) < _LONG:
+        return [i for i in range(len(folded) - _GRAM + 1) if folded[i : i + _GRAM] in _index]
+    search = re.compile("|".join(map(re.escape, list(_index)))).search
+    found, starts = search(folded), list[int]()
+    while found:
+        starts.append(found.start())
+        found = search(folded, found.start() + 1)
+    return starts
 
 
 def _within_word(text: str, start: int, end: int) -> bool:
