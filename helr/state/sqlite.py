@@ -111,7 +111,7 @@ class SqliteStore:
         except (sqlite3.Error, ValueError) as error:  # ValueError: its message is not UTF-8
             with suppress(sqlite3.Error, AttributeError):
                 self._db.close()
-            raise self._failure(error) from None
+            raise self._failure(error, opening=True) from None
 
     def _upgrade(self, read_only: bool) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -378,9 +378,17 @@ class SqliteStore:
                 "the next poll opens what is there"
             )
 
-    def _failure(self, error: Exception) -> StateError:
+    def _failure(self, error: Exception, *, opening: bool = False) -> StateError:
         """What to raise for an error of SQLite's, or of a value that it does not take."""
         text = str(error)
+        if any(word in text for word in _LACKING[opening]):
+            from helr.state.capabilities import missing
+
+            if lack := missing(self.path):
+                return DamagedStateError(
+                    f"state file {self.path}: its file system {lack}: "
+                    "set global.state.path to a file on a local disk"
+                )
         advice = next((advice for word, advice in _ADVICE if word in text), _RESTORE)
         passing = any(word in text for word in _PASSING)
         if "unable to open" in text and os.path.isfile(self.path):
@@ -443,6 +451,8 @@ _ADVICE = (
     ("unable to open", "its directory must exist and be writable"),
     ("disk I/O error", "check its disk"),
 )
+# what SQLite says, after the state was opened or before, where a file system lacks something
+_LACKING = (("disk I/O error",), ("disk I/O error", "locked", "locking protocol"))
 _PASSING = ("full", "readonly", "locked", "unable to open", "disk I/O error", "out of memory")
 _NO_SUCH_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
