@@ -19,6 +19,7 @@ EXAMPLES = {
     "when": "2025-10-09T09:45:20Z",
     "n": "12",
     "why": "…",
+    "folder": "/var/lib/helr",
     "tries": " (5 tries)",
 }
 INTRO = """<!-- Written by `make docs` from docs/errors.yaml; do not edit. -->
@@ -57,7 +58,9 @@ def page(table: dict[str, Any]) -> str:
 
 
 def _entry(entry: dict[str, Any], outcomes: dict[str, str]) -> str:
-    names = entry.get("faults") or [entry.get("case") or entry["warning"]]
+    names = entry.get("faults") or [
+        next(entry[kind] for kind in ("case", "warning", "disk") if kind in entry)
+    ]
     config = ", ".join(f"`{key}: {value}`" for key, value in _settings(entry))
     lines = [f"### {', '.join(names)}{f' with {config}' if config else ''}\n"]
     shown = [_example(entry[key], entry, names) for key in ("line", "middle") if key in entry]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 from mock_server import MockSlack
 from tests.command.support import configure, ids
 from tests.conftest import Helr
+from tests.errors_table import entries, level_and_text, pattern
 
 pytestmark = pytest.mark.unmeasured
 
@@ -140,6 +142,28 @@ def test_no_sync(helr: Helr, mock: MockSlack, faulty: Faulty, error: int) -> Non
     done = helr.run("run", "--once", env=faulty("fsync", "", error))
     assert done.returncode == 2
     assert f"its file system cannot sync a file ({os.strerror(error)})" in done.stderr
+
+
+DISKS = {
+    "no locks for the output": ("lock", "/out", errno.ENOLCK),
+    "no locks beside the state": ("lock", ".lock", errno.ENOLCK),
+    "no locks for the state": ("lock", "", errno.ENOLCK),
+    "no shared memory": ("mmap", "-shm", errno.ENODEV),
+    "output that fails": ("fsync", "/out", errno.EIO),
+}
+TABLE = {entry["disk"]: entry for entry in entries("disk")}
+
+
+def test_every_disk_of_the_table_is_tried() -> None:
+    assert set(TABLE) == set(DISKS)
+
+
+@pytest.mark.parametrize("name", list(DISKS))
+def test_the_line_of_the_table(helr: Helr, mock: MockSlack, faulty: Faulty, name: str) -> None:
+    done = helr.run("run", "--once", "-o", "out", env=faulty(*DISKS[name]))
+    assert done.returncode == TABLE[name]["exit"]
+    told = level_and_text(done.stderr)[-1]
+    assert re.fullmatch(pattern(TABLE[name]["line"], folder=str(helr.cwd)), told), told
 
 
 ADVICE = {
