@@ -19,6 +19,8 @@ PLOTS: Sequence[tuple[float, Plot]] = (
     (1, Plot("settled, running", settle=1, forgets=0.5, once=False, growth=1000)),
     (2, Plot("file", output="file")),
     (1, Plot("file, running", output="file", once=False, growth=1000)),
+    (1, Plot("file, rotated", output="file", rotated=True)),
+    (1, Plot("file, rotated, running", output="file", rotated=True, once=False, growth=1000)),
     (1, Plot("file without dedupe", output="file", dedupe=False, expires=False)),
 )
 

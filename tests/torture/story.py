@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Plot:
     output: str = "pipe"
     growth: int = 400  # events that come for each kill, at most
     expires: bool = True  # whether cursors are refused now and then
+    rotated: bool = False  # whether another program rotates the output file all the time
 
 
 @dataclass(slots=True)
@@ -178,7 +180,8 @@ class Story:
             reader.habit = habit(self.rng)
         before = self.out.stat().st_size if self.out.exists() else 0
         process = self._start(write)
-        self._await_moment(process, reader)
+        with rotating(self.out) if self.plot.rotated else nullcontext():
+            self._await_moment(process, reader)
         now = time.monotonic()
         if reader and not lives_on and self.rng.random() < 0.35:
             reader.die()
@@ -188,7 +191,10 @@ class Story:
             self._end_of(process, {-9, 0, 1, 4})
             if reader and not lives_on:
                 self._last_read(reader)
-        self._check_growth(before)
+        if not self.plot.rotated:
+            self._check_growth(before)
+        else:  # what was written when it was killed may be in the renamed file, too
+            self.count.allowed += BLOCK if self.plot.dedupe else self.plot.limit
         if lives_on:
             self.count.allowed += BLOCK if self.plot.dedupe else self.plot.limit
         elif reader:
@@ -312,7 +318,8 @@ class Story:
 
     def _judge(self) -> None:
         if self.plot.output == "file":
-            data = self.out.read_bytes()
+            parts = [read_rotated(path) for path in self.folder.glob("out.ndjson*")]
+            data = b"".join(parts)
             if data and not data.endswith(b"\n"):
                 self.count.wrong.append("the file ends in a torn line")
             self.came = data.split(b"\n")[:-1]
@@ -336,6 +343,35 @@ class Story:
         log = (self.folder / "log").read_text()
         if "Traceback" in log or "internal error" in log:
             self.count.wrong.append(f"a defect, see {self.folder / 'log'}")
+
+
+@contextmanager
+def rotating(out: Path) -> Iterator[None]:
+    """As logrotate does with `create` and `compress`: rename, create, read, delete."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.02):
+            renamed = out.with_name(f"{out.name}.{time.monotonic_ns()}")
+            try:
+                out.rename(renamed)
+            except FileNotFoundError:
+                continue
+            out.touch(mode=0o640)
+            renamed.with_name(f"{renamed.name}.gz").write_bytes(gzip.compress(renamed.read_bytes()))
+            renamed.unlink()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+def read_rotated(path: Path) -> bytes:
+    """A part of the output, compressed or not."""
+    data = path.read_bytes()
+    return gzip.decompress(data) if path.suffix == ".gz" else data
 
 
 def _fields(plot: Plot) -> dict[str, Any]:
