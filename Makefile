@@ -59,10 +59,12 @@ mock-stop: $(STAMP) ## stop every mock that `make mock` started (MOCK_PORT=N: th
 cassettes: $(STAMP) ## record tests/cassettes anew from the mock
 	@$(PY) tools/cassettes.py
 
-torture: $(STAMP) ## kill helr over and over, play odd HTTP to it (KILLS=200 ANSWERS=3000 SEED=1)
+torture: $(STAMP) ## kill helr over and over, play odd HTTP to it (KILLS=200 ANSWERS=3000 SECRETS=20000 SEED=1)
 	@$(PY) -m tests.torture --kills $${KILLS:-200} --seed $${SEED:-1}
 	@LIKE_CURL=$${ANSWERS:-3000} SEED=$${SEED:-1} \
 		$(PY) -m pytest -q --timeout 1200 tests/unit/transport/test_like_curl.py
+	@SECRETS=$${SECRETS:-20000} SEED=$${SEED:-1} \
+		$(PY) -m pytest -q --timeout 1200 tests/unit/test_secret_sweep.py
 
 soak: $(STAMP) ## poll a source for a week of virtual time (SOAK_POLLS=100000)
 	@SOAK_POLLS=$${SOAK_POLLS:-100000} $(PY) -m pytest -q --timeout 1200 tests/unit/test_soak.py

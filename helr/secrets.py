@@ -22,6 +22,7 @@ _WORD = 8  # a shorter secret is not hidden inside a word
 _KEPT = 2  # values of one source of secrets: the one in use, and the one before
 _TIMES = 5  # that a text is unescaped
 _LONG = 4096  # characters of a text that is not a line
+_FEW = 64  # beginnings; a pattern takes longer with each
 _GRAM = 4  # characters by which a form is looked up; none is shorter
 
 _FOLDED = {
@@ -165,8 +166,8 @@ def _found(folded: str) -> Iterator[tuple[int, int]]:
 
 
 def _starts(folded: str) -> list[int]:
-    """Where a form may begin. A pattern is worth compiling for a body, not for a log line."""
-    if len(folded) < _LONG:
+    """Where a form may begin. For a body, a pattern of a few beginnings is quicker."""
+    if len(folded) < _LONG or len(_index) > _FEW:
         return [i for i in range(len(folded) - _GRAM + 1) if folded[i : i + _GRAM] in _index]
     search = re.compile("|".join(map(re.escape, list(_index)))).search
     found, starts = search(folded), list[int]()

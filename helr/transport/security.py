@@ -152,7 +152,7 @@ def _user_info(url: str, *, proxy: bool = False) -> str:
     before, at, _ = url.rpartition("@")
     if not at:
         return ""
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/*|/*", before)
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/+|/*", before)
     info = before[scheme.end() :] if scheme else before
     if proxy:
         return info
@@ -166,9 +166,19 @@ def _user_info(url: str, *, proxy: bool = False) -> str:
         return info if ":" in head or head == info or "@" in head else ""
     if head == info:
         return info
-    if "@" in head:
-        return head.rpartition("@")[0]  # the last @ is in its path
+    if "@" in head:  # the last @ is in the path or query, unless these are the rest of a password
+        known, _, host = head.rpartition("@")
+        apart = info[len(head)]
+        odd = apart == "#" or not _HOST.fullmatch(host)
+        return (
+            info
+            if odd or (apart == "?" and "." not in host and "/" in url[len(before) :])
+            else known
+        )
     return info if _may_be_a_login(head) and "/" in url.rpartition("@")[2] else ""
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+(?::[0-9]*)?|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")
 
 
 def _may_be_a_login(host: str) -> bool:

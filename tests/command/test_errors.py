@@ -199,6 +199,11 @@ def _(helr: Helr) -> Iterator[Scene]:
         yield Scene("https://api.slack.com", env=_proxied(proxy))
 
 
+@setting("proxy malformed")
+def _(helr: Helr) -> Iterator[Scene]:
+    yield Scene("https://api.slack.com", env=_proxied("http://#proxy-password@127.0.0.1:9"))
+
+
 def _proxied(proxy: str) -> dict[str, str]:
     secret = proxy.replace("//", "//user:proxy-password@")
     return {"SLACK_AUDIT_TOKEN": "xoxp-mock", "HTTPS_PROXY": secret}

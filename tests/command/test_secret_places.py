@@ -22,6 +22,7 @@ VALUES = {
     "PARAM": "par4m-Pl4nted<value>",
     "FIRST": "f1rst-Pl4nted-value",
     "PASSWORD": "p4ssword-Pl4nted",
+    "PIECE": "bot42:Pl4nted-In-Path",
 }
 
 
@@ -37,7 +38,8 @@ class Echo(BaseHTTPRequestHandler):
     kind = "page"
 
     def do_GET(self) -> None:
-        told = [value for name, value in parse_qsl(urlsplit(self.path).query) if name != "limit"]
+        told = [self.path.split("/")[2].partition("?")[0]] if self.path.count("/") > 1 else []
+        told += [value for name, value in parse_qsl(urlsplit(self.path).query) if name != "limit"]
         told += [self.headers.get("X-Team", ""), self.headers.get("Authorization", "")]
         scheme, _, login = told[-1].partition(" ")
         told.append(
@@ -92,7 +94,7 @@ def shown(text: bytes) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("auth", ["bearer", "url"])
+@pytest.mark.parametrize("auth", ["bearer", "url", "path"])
 @pytest.mark.parametrize("kind", ["page", "error", "redirect"])
 def test_no_command_shows_or_keeps_one(
     helr: Helr, echo: Callable[[str], str], kind: str, auth: str
@@ -100,7 +102,11 @@ def test_no_command_shows_or_keeps_one(
     host = echo(kind)
     helr.env = dict(VALUES)
     source: dict[str, Any] = {
-        "url": f"http://bob:${{PASSWORD}}@{host}/x" if auth == "url" else f"http://{host}/x",
+        "url": {
+            "bearer": f"http://{host}/x",
+            "url": f"http://bob:${{PASSWORD}}@{host}/x",
+            "path": f"http://{host}/x/${{PIECE}}/logs",
+        }[auth],
         "headers": {"X-Team": "${HEADER}"},
         "query_params": {"limit": 10, "team": "${PARAM}"},
         "first_request_query_params": {"begin": "${FIRST}"},
@@ -124,6 +130,7 @@ def test_no_command_shows_or_keeps_one(
         ("validate", "--format", "json"),
         ("status",),
         ("status", "--format", "json"),
+        ("state", "show", "s"),
         ("run", "--once", "--replay-dir", "rec"),
     ):
         for form in ("pretty", "json"):
@@ -131,6 +138,11 @@ def test_no_command_shows_or_keeps_one(
             done = helr.run(*command, env=env)
             assert not shown(done.stderr.encode()), (command, form, done.stderr)
             assert "Traceback" not in done.stderr
+            assert form == "json" or all(line.isprintable() for line in done.stderr.splitlines())
+            if command[:2] == ("run", "--once") and done.stdout:
+                assert json.loads(done.stdout.splitlines()[0])["endpoint"] == (
+                    "/x/***/logs" if auth == "path" else "/x"
+                )
             if command[0] not in ("run", "-v", "test"):  # what these print are the events
                 assert not shown(done.stdout.encode()), (command, form, done.stdout)
     for path in helr.cwd.rglob("*"):
@@ -141,3 +153,41 @@ def test_no_command_shows_or_keeps_one(
             if path.name.startswith("helr-state.db") and kind == "page":
                 continue  # the API's own cursor, which must be sent back as it came
             assert not shown(content), path
+
+
+PASSWORDS = (
+    "Pl4nted-1",
+    "Pl4nted#1",
+    "Pl4nted/1",
+    "Pl4nted?1",
+    "1/Pl4nted",
+    "a@Pl4nted",
+    "Pl4nted 1",
+)
+USERS = ("bob", "b.ob", "bob@corp.example", "")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9/x", "[::1/x", "127.0.0.1:port/x", "h.invalid/x"])
+@pytest.mark.parametrize("place", ["url", "proxy"])
+def test_no_password_of_a_malformed_address_is_shown(helr: Helr, place: str, host: str) -> None:
+    sources: dict[str, Any] = {}
+    addresses = [f"http://{user}:{word}@{host}" for user in USERS for word in PASSWORDS]
+    for number, address in enumerate(addresses):
+        sources[f"s{number}"] = {
+            "url": address if place == "url" else "https://127.0.0.1:9/x",
+            "resilience": {"retries": {"max_attempts": 1}},
+        }
+    helr.config(sources=sources)
+    helr.env = {"HELR_LOG_LEVEL": "trace"}
+    if place == "proxy":
+        for number, address in enumerate(addresses[:: len(PASSWORDS) + 1]):
+            env = {"HTTPS_PROXY": address, "https_proxy": address}
+            done = helr.run("run", "--once", "--source", f"s{number}", env=env)
+            assert "s" + str(number) in done.stderr
+            assert "Pl4nted" not in done.stderr
+        return
+    for command in (("validate",), ("run", "--once"), ("validate", "--format", "json")):
+        done = helr.run(*command)
+        assert done.returncode != 0 or command[0] == "validate"
+        assert "Pl4nted" not in done.stderr + done.stdout
+        assert "Traceback" not in done.stderr
