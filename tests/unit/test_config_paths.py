@@ -7,8 +7,11 @@ plain walk through the decoded body gives, or a clear error, never a traceback.
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +56,14 @@ paths = st.lists(keys, min_size=1, max_size=3).map(".".join).filter(bool)  # as 
 plain = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
 values = st.recursive(plain, lambda inner: st.dictionaries(keys, inner, max_size=3), max_leaves=6)
 lists = st.lists(st.dictionaries(keys, values, max_size=3), max_size=3)
+
+
+@pytest.fixture(autouse=True)
+def unheard() -> Iterator[None]:
+    """Warnings name the paths, half characters too, which no report of a worker can carry."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def put(body: dict[str, Any], path: str, value: Any) -> None:
