@@ -1,4 +1,8 @@
-"""Write every generated page anew (`make docs`), or with --check fail when one is stale."""
+"""Write every generated file (`make docs`), or with --check fail when one is stale.
+
+They are pages of the docs, and the package's copy of the schema: a file, because a link in the
+tree does not survive a checkout on Windows or a download of a single file.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,39 @@ from pathlib import Path
 from tools import config_reference, errors_doc, help_texts
 
 ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = ROOT / "schema" / "helr.schema.json"
+PACKAGED = ROOT / "helr" / "helr.schema.json"
 
 
 def main(args: list[str]) -> int:
     """The exit status."""
-    fresh = config_reference.pages() | errors_doc.pages() | help_texts.pages()
-    stale = [path for path, text in fresh.items() if path.read_text(encoding="utf-8") != text]
     if args == ["--check"]:
+        stale = [*_stale(schema()), *_stale(pages())]
         for path in stale:
             print(f"{path.relative_to(ROOT)} is stale; run: make docs", file=sys.stderr)
         return int(bool(stale))
-    for path in stale:
-        path.write_text(fresh[path], encoding="utf-8")
+    _write(schema())  # before the pages, which are made from helr's copy
+    _write(pages())
     return 0
+
+
+def schema() -> dict[Path, str]:
+    """What the package's copy of the schema must be."""
+    return {PACKAGED: SCHEMA.read_text(encoding="utf-8")}
+
+
+def pages() -> dict[Path, str]:
+    """What each generated page must be."""
+    return config_reference.pages() | errors_doc.pages() | help_texts.pages()
+
+
+def _stale(fresh: dict[Path, str]) -> list[Path]:
+    return [path for path, text in fresh.items() if path.read_text(encoding="utf-8") != text]
+
+
+def _write(fresh: dict[Path, str]) -> None:
+    for path in _stale(fresh):
+        path.write_text(fresh[path], encoding="utf-8")
 
 
 if __name__ == "__main__":
