@@ -9,7 +9,7 @@ PYTHON ?= python3
 export PYTHON
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo test test-fast lint format docs docs-check mock mock-stop cassettes \
+.PHONY: help setup demo test test-fast test-lowest lint format docs docs-check mock mock-stop cassettes \
 	torture soak offline shippers bench bench-peers clean
 
 help: ## this list
@@ -35,19 +35,23 @@ endif
 test-fast: $(STAMP) ## the unit tests alone
 	@$(PY) -m pytest -q tests/unit
 
-lint: $(STAMP) docs-check ## formatting, ruff, mypy --strict, generated docs up to date
+test-lowest: $(STAMP) ## the unit tests with the lowest versions that setup.cfg allows
+	@tools/test_lowest.sh
+
+lint: $(STAMP) docs-check ## formatting, ruff, mypy --strict, spelling, generated files up to date
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+	@$(PY) -m codespell_lib
 
 format: $(STAMP) ## put the formatting right
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-docs: $(STAMP) ## write the generated parts of README.md and docs/ anew
+docs: $(STAMP) ## write the generated parts of README.md and docs/, and helr/'s copy of the schema
 	@$(PY) tools/docs.py
 
-docs-check: $(STAMP) ## fail when a generated part of README.md or docs/ is stale
+docs-check: $(STAMP) ## fail when one of these is stale
 	@$(PY) tools/docs.py --check
 
 mock: $(STAMP) ## start the mock in the background (MOCK_PORT, MOCK_ARGS="--events 500")

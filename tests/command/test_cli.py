@@ -49,11 +49,14 @@ def test_a_closed_standard_error_puts_nothing_among_the_events(helr: Helr) -> No
         assert len(ids(closed(helr, "2>&-", "test", "--source", "slack-audit").stdout)) == 3
 
 
-@pytest.mark.parametrize("command", ["exprot", "rnu"])
+@pytest.mark.parametrize("command", ["exprot", "rnu"])  # codespell:ignore
 def test_a_word_that_is_no_command(helr: Helr, command: str) -> None:
     result = helr.run(command)
     assert result.returncode == 2
-    meant = {"exprot": "the commands are run, validate,", "rnu": "did you mean run?"}
+    meant = {
+        "exprot": "the commands are run, validate,",  # codespell:ignore
+        "rnu": "did you mean run?",
+    }
     assert f"{command} is not a command; {meant[command]}" in result.stderr
 
 
@@ -79,7 +82,7 @@ def test_a_dry_run_checks_the_config_and_does_nothing(
     assert "helr.yaml: valid, 1 source; dry run of" in result.stderr
     assert not mock_slack.requests
     assert not (helr.cwd / "helr-state.db").exists()
-    helr.slack(mock_slack.url, shedule={})
+    helr.slack(mock_slack.url, shedule={})  # codespell:ignore
     result = helr.run(*words)
     assert (result.returncode, result.stdout) == (2, "")
     assert "did you mean schedule?" in result.stderr

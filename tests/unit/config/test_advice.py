@@ -107,7 +107,7 @@ def test_a_good_one_gives_none(warn: Warn) -> None:
         ),
         (
             "cursor_param: cursor",
-            "cursor_param: curser",
+            "cursor_param: curser",  # codespell:ignore
             "pagination.cursor_param: Slack takes the cursor as cursor; it would give its first "
             "page again and again",
         ),

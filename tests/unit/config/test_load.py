@@ -133,8 +133,9 @@ class TestPlaceholdersInKeys:
         )
 
     def test_below_one_places_are_found(self, problems: Problems) -> None:
-        (line,) = problems(self.TEXT + "    shedule: {}\n", {"NAME": "a"})
-        assert line.startswith("helr.yaml:6:5: sources.a-audit.shedule: unknown key")
+        (line,) = problems(self.TEXT + "    shedule: {}\n", {"NAME": "a"})  # codespell:ignore
+        where = "helr.yaml:6:5: sources.a-audit.shedule"  # codespell:ignore
+        assert line.startswith(f"{where}: unknown key")
 
 
 class TestSize:
