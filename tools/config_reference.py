@@ -34,6 +34,7 @@ check and complete it too:
   Times are in seconds, and may be fractions; sizes are in bytes. Files are relative to the
   working directory.
 - **Secrets** never stand in the file: `auth` names the variable or file that holds one.
+- **Words** such as *chain*, *watermark* and *settled* are explained in the [glossary](glossary.md).
 """
 
 _HELR = """\
