@@ -93,6 +93,7 @@ def test_the_source_distribution_is_enough_to_install_from(dist: Path, tmp_path:
     with tarfile.open(sdist) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md", "schema/helr.schema.json"} <= inside
+    assert {"CONTRIBUTING.md", "SECURITY.md", "docs/decisions/README.md"} <= inside
     # pip builds it in isolation, as it would anywhere
     binaries = install(sdist, tmp_path, "--no-deps", "--no-compile")
     assert run(binaries / "helr", "--version", cwd=tmp_path).split() == ["helr", helr.__version__]
