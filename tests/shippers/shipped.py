@@ -313,11 +313,11 @@ class OtelcolBatching(Otelcol):
 
 
 class FluentBitYaml(FluentBit):
-    """The YAML that docs/shippers.md shows ("run") and that deploy/kubernetes.yaml has ("file")."""
+    """The YAML of docs/shippers/fluent-bit.md ("run") and of deploy/kubernetes.yaml ("file")."""
 
     def write(self, home: Path, source: str, sink: str, port: int, changes: Changes) -> None:
         if source == "run":
-            page = (ROOT / "docs/shippers.md").read_text(encoding="utf-8")
+            page = (ROOT / "docs/shippers/fluent-bit.md").read_text(encoding="utf-8")
             text = re.findall(r"^```yaml\n(service:.*?)^```", page, re.M | re.S)[0]
         else:
             manifest = (ROOT / "deploy/kubernetes.yaml").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""deploy/ has units that systemd and helr understand, and configs that docs/shippers.md shows."""
+"""deploy/ has units that systemd and helr understand, and configs that docs/shippers shows."""
 
 from __future__ import annotations
 
@@ -70,12 +70,17 @@ def test_helr_understands_what_deploy_starts(arguments: list[str], tmp_path: Pat
     assert "usage" not in done.stderr
 
 
-def shown(language: str, first: str) -> str:
-    """The block of docs/shippers.md that begins with this line."""
-    page = (ROOT / "docs/shippers.md").read_text(encoding="utf-8")
-    found = re.findall(rf"^```{language}\n({re.escape(first)}\n.*?)^```", page, re.M | re.S)
+def shown(page: str, language: str, first: str) -> str:
+    """The block of a page of docs/shippers that begins with this line."""
+    text = (ROOT / "docs/shippers" / page).read_text(encoding="utf-8")
+    found = re.findall(rf"^```{language}\n({re.escape(first)}\n.*?)^```", text, re.M | re.S)
     assert len(found) == 1
     return str(found[0])
+
+
+def without_comments(config: str) -> list[str]:
+    lines = [line.partition(" # ")[0] for line in config.splitlines()]
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def test_the_docs_show_the_collectors_config() -> None:
@@ -88,7 +93,7 @@ def test_the_docs_show_the_collectors_config() -> None:
     ]
     config = yaml.safe_load(changed(text, real))
     del config["exporters"]["debug"]
-    assert yaml.safe_load(shown("yaml", "receivers:")) == config
+    assert yaml.safe_load(shown("otelcol.md", "yaml", "receivers:")) == config
 
 
 def test_the_docs_show_rsyslogs_config() -> None:
@@ -99,7 +104,16 @@ def test_the_docs_show_rsyslogs_config() -> None:
         ("127.0.0.1", "relp.example.com"),
         ("#module", "module"),
     ]
-    config = chosen(changed(text, real), "file", "relp")
-    lines = [line.partition(" # ")[0] for line in config.splitlines()]
-    wanted = [line for line in lines if line.strip() and not line.startswith("#")]
-    assert shown("", "global(").splitlines() == wanted
+    config = without_comments(chosen(changed(text, real), "file", "relp"))
+    assert shown("rsyslog.md", "", "global(").splitlines() == config
+
+
+def test_the_docs_show_vectors_config() -> None:
+    config = chosen((ROOT / "vector.yaml").read_text(encoding="utf-8"), "run", "file")
+    assert yaml.safe_load(shown("vector.md", "yaml", "data_dir: .mock")) == yaml.safe_load(config)
+
+
+def test_the_docs_show_syslog_ngs_config() -> None:
+    config = chosen((ROOT / "syslog-ng.conf").read_text(encoding="utf-8"), "run", "file")
+    shipped = without_comments(config)
+    assert without_comments(shown("syslog-ng.md", "", "@version: 3.38")) == shipped

@@ -1,4 +1,4 @@
-"""Each setting matters: without it, what docs/shippers.md says is lost is lost, or comes twice."""
+"""Each setting matters: without it, what docs/shippers says is lost is lost, or comes twice."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md")])
 FENCED = re.compile(r"^```.*?^```", re.M | re.S)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -45,4 +45,16 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 def test_there_are_links_to_check() -> None:
     assert ROOT / "README.md" in PAGES
     assert "docs/slack.md" in LINK.findall(prose(ROOT / "README.md"))
-    assert "which-shape" in anchors(ROOT / "docs" / "shippers.md")
+    assert "which-shape" in anchors(ROOT / "docs" / "shippers" / "README.md")
+
+
+def test_the_index_of_decisions_lists_each_of_them() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = LINK.findall(prose(folder / "README.md"))
+    pages = sorted(path.name for path in folder.glob("0*.md"))
+    assert listed == pages
+    numbers = [int(name[:4]) for name in pages]
+    assert numbers == list(range(1, len(pages) + 1))
+    for name in pages:
+        title = (folder / name).read_text(encoding="utf-8").partition("\n")[0]
+        assert title.startswith(f"# {name[:4]}: "), name
