@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
 import msgspec
-
-_UNFIT = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 
 Getter = Callable[[Any], Any]
 
@@ -24,7 +21,7 @@ def compile_paths(paths: Mapping[str, Any]) -> tuple[Any, dict[str, Getter]]:
     The fields are called f0, f1 … Raises UnfitError.
     """
     tree: dict[str, Any] = {}
-    if _UNFIT.search("".join(paths)):
+    if not all(map(_is_fit, "".join(paths))):
         raise UnfitError
     for path, kind in paths.items():
         *branches, leaf = keys = path.split(".")
@@ -39,6 +36,10 @@ def compile_paths(paths: Mapping[str, Any]) -> tuple[Any, dict[str, Getter]]:
             raise UnfitError(path)
         node[leaf] = kind
     return _struct(tree), {path: _getter(tree, path.split(".")) for path in paths}
+
+
+def _is_fit(char: str) -> bool:
+    return char >= " " and char not in '"\\' and not "\ud800" <= char <= "\udfff"
 
 
 def _struct(tree: dict[str, Any]) -> Any:

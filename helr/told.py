@@ -7,7 +7,6 @@ not asked for, an id that no event has, different events with one id.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -99,9 +98,11 @@ class Told:
 
 def no_ids(source: Source, page: Page, part: str | None = None) -> str:
     """That no event of a page has an id, or one `part` of it."""
+    from helr.slowpage import kind
+
     paths = (part,) if part else id_paths(source)
     values = [value for path in paths for value in page.column(path) if value is not None]
-    found = f" but {kind_of(values[0])}" if values else ""
+    found = f" but {kind(values[0])}" if values else ""
     where, effect = "dedupe.id_path", "nothing is recognised as a repeat"
     if part:
         where, effect = f"one path of {where}", "only the others tell events apart"
@@ -113,12 +114,6 @@ def no_ids(source: Source, page: Page, part: str | None = None) -> str:
 
 def id_paths(source: Source) -> tuple[str, ...]:
     return tuple(source.dedupe.id_paths) if source.dedupe else ()
-
-
-def kind_of(value: Any) -> str:
-    from helr.slowpage import kind
-
-    return kind(value)
 
 
 def keys_of(page: Page) -> str:

@@ -25,7 +25,7 @@ def run(config_path: str, *, output_format: str = "text", sources: Sequence[str]
         if output_format == "json":
             _write_json(_report(error.problems))
         else:
-            sys.stderr.write(f"{_as_text(error)}\n{counted(len(error.problems), 'problem')}\n")
+            sys.stderr.write(f"{error}\n{counted(len(error.problems), 'problem')}\n")
         return error.exit_status
     if output_format == "json":
         _write_json({**_report([], warnings), **_summary(config)})
@@ -46,10 +46,6 @@ def dry_run(config_path: str, command: str, sources: Sequence[str]) -> int:
         f"{command}`: nothing was done (`helr validate` shows what would be collected)\n"
     )
     return 0
-
-
-def _as_text(error: ConfigError) -> str:
-    return "\n".join(printable(str(problem)) for problem in error.problems)
 
 
 def _warning(warning: Problem) -> str:

@@ -56,7 +56,6 @@ def explained(path: str, error: ConfigError) -> ConfigError:
 
 
 def _causes(path: str, lines: list[str], error: ConfigError) -> Iterator[Problem]:
-    first = min((problem.line for problem in error.problems if problem.line), default=0)
     for pattern, said in _SIGNS:
         for number, line in enumerate(lines, 1):
             match = re.search(pattern, line)
@@ -64,7 +63,7 @@ def _causes(path: str, lines: list[str], error: ConfigError) -> Iterator[Problem
                 char = next((c for c in match[0] if c.isspace() and c != " "), " ")
                 message = said.format(code=f"U+{ord(char):04X}")
                 yield Problem(path, number, match.start() + 1, "", message)
-    if first:
+    if any(problem.line for problem in error.problems):
         yield from _flattened(path, lines)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from helr.errors import UnusableError
+from helr.secrets import printable
 
 KeyPath = tuple[str | int, ...]  # from the top of the file to a key or an element
 
@@ -22,10 +23,7 @@ class Problem(msgspec.Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        line = ": ".join(part for part in (place, self.path, self.message) if part)
-        if line.isprintable():
-            return line
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+        return printable(": ".join(part for part in (place, self.path, self.message) if part))
 
 
 class ConfigError(UnusableError):

@@ -20,9 +20,15 @@ from helr.times import instant
 if TYPE_CHECKING:
     import ssl
 
+# The patterns are texts: compiling them all takes 3 ms of a start, and most configs need none.
+# What is in every name that they call a secret's:
+_SIGNS = (
+    *("key", "token", "secret", "pass", "pwd", "cred", "sig", "jwt", "hmac", "pin", "otp", "sess"),
+    *("sid", "auth", "bearer", "cookie", "sas", "assert", "srf", "nonce", "ticket", "code"),
+)
 # The last words of names of query parameters and headers that hold credentials. Names are cut into
 # words at capitals, dashes, dots and underscores; a number or version at their end does not count.
-_SECRET_WORDS = re.compile(
+_LAST_WORDS = (
     r"(?:.*(?:token|secret|password|passwd|passphrase|passcode|credentials?|signature|jwt|hmac))"
     r"|(?:pass|session|api|app|auth|access|secret|user|master|license|private|client"
     r"|service|subscription|function|encryption|shared|account|admin|site|project|deploy|hapi)?key"
@@ -32,29 +38,38 @@ _SECRET_WORDS = re.compile(
 _SECRET_NAMES = frozenset(("code", "key_id", "access_key_id", "session_id", "client_secret_id"))
 _SECRET_ENDINGS = ("_access_key_id", "_session_id", "_amz_credential", "_auth_code")
 # Names with such a last word that hold no credential: positions, and keys of data.
-_PLAIN_ENDINGS = re.compile(
+_PLAIN_ENDINGS = (
     r".*(?:page|next|cursor|continuation|start|skip|sync|delta|scroll|pagination|paging|resume"
     r"|bookmark|after|before)_?token|.*(?:sort|order|partition|primary|idempotency|group|state"
     r"|public|cache|dedup|routing|lookup)_?key"
 )
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_VERSIONS = re.compile(r"(?:_(?:[0-9]+|v|ed|sha))+$")
+_WORDS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
+_VERSIONS = r"(?:_(?:[0-9]+|v|ed|sha))+$"
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a query parameter, header or variable of that name holds a credential."""
-    words = "_".join(word.lower() for word in _WORDS.findall(name))
-    plain = _VERSIONS.sub("", words)
-    if _PLAIN_ENDINGS.fullmatch(plain):
+    lower = name.lower()
+    return any(sign in lower for sign in _SIGNS) and _is_secret_by_words(name)
+
+
+def _is_secret_by_words(name: str) -> bool:
+    plain = re.sub(_VERSIONS, "", _words(name))
+    if re.fullmatch(_PLAIN_ENDINGS, plain):
         return False
     if plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS):
         return True
-    return _SECRET_WORDS.fullmatch(plain.rpartition("_")[2]) is not None
+    return re.fullmatch(_LAST_WORDS, plain.rpartition("_")[2]) is not None
+
+
+def _words(name: str) -> str:
+    """`DD-API-KEY`, `ddApiKey` → `dd_api_key`"""
+    return "_".join(word.lower() for word in re.findall(_WORDS, name))
 
 
 SHORTEST = 6  # characters of a secret that only its origin shows to be one
 _WORD = "(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,8})"
-_PLAIN_VALUES = re.compile(
+_PLAIN_VALUES = (
     rf"{_WORD}(?:[-_., ](?:{_WORD}|[0-9]{{1,2}})){{0,2}}"  # words as people write them
     r"|[0-9.:]+"
     r"|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
@@ -62,12 +77,12 @@ _PLAIN_VALUES = re.compile(
     r"|(?:~|\.{1,2})?(?:/[A-Za-z]?[a-z0-9]{0,14}(?:[-_.][a-z0-9]{1,14})*)+"  # a path
 )
 # In an address, also what ids look like there, of organisations and accounts.
-_PLAIN_PARTS = re.compile(
+_PLAIN_PARTS = (
     r"(?:(?:[A-Z]?[a-z]{1,14}){1,3}|[A-Z]{1,8}|[a-z]?[0-9]{1,8})[0-9]{0,6}"
     r"(?:[-_.~](?:(?:[A-Z]?[a-z]{1,14}){1,3}|[A-Z]{1,8})?[0-9]{0,8}){0,6}(?::[0-9]+)?"
     r"|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-f]{24}|[0-9a-f]{32}"
 )
-_NAMES_AN_ID = re.compile(
+_NAMES_AN_ID = (
     r".*_?(?:id|org|organi[sz]ation|tenant|account|region|zone|env|environment|site|domain|host"
     r"|hostname|url|uri|name|user|username|email|mail|team|project|workspace|group|role)"
 )
@@ -83,10 +98,9 @@ def is_plain(value: str, variable: str = "", *, in_address: bool = False) -> boo
         return len(value) < LEAST
     if len(value) < SHORTEST or instant(value) is not None:
         return True
-    words = "_".join(word.lower() for word in _WORDS.findall(variable))
-    if _NAMES_AN_ID.fullmatch(words) or _PLAIN_VALUES.fullmatch(value):
+    if re.fullmatch(_NAMES_AN_ID, _words(variable)) or re.fullmatch(_PLAIN_VALUES, value):
         return True
-    return in_address and _PLAIN_PARTS.fullmatch(value) is not None
+    return in_address and re.fullmatch(_PLAIN_PARTS, value) is not None
 
 
 def secrets_in_url(url: str) -> list[str]:
@@ -169,7 +183,7 @@ def _user_info(url: str, *, proxy: bool = False) -> str:
     if "@" in head:  # the last @ is in the path or query, unless these are the rest of a password
         known, _, host = head.rpartition("@")
         apart = info[len(head)]
-        odd = apart == "#" or not _HOST.fullmatch(host)
+        odd = apart == "#" or not re.fullmatch(_HOST, host)
         return (
             info
             if odd or (apart == "?" and "." not in host and "/" in url[len(before) :])
@@ -178,7 +192,7 @@ def _user_info(url: str, *, proxy: bool = False) -> str:
     return info if _may_be_a_login(head) and "/" in url.rpartition("@")[2] else ""
 
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+(?::[0-9]*)?|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")
+_HOST = r"[A-Za-z0-9._-]+(?::[0-9]*)?|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?"
 
 
 def _may_be_a_login(host: str) -> bool:

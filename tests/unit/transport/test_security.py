@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helr import secrets
 from helr.config.model import Auth
 from helr.secrets import redact
+from helr.transport import security
 from helr.transport.security import (
     is_plain,
     is_secret_name,
@@ -300,3 +303,13 @@ def test_plain_http_to_this_machine_is_judged_by_its_first_hop(
     assert "planted" not in told
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert problem(source) is None
+
+
+fragments = st.sampled_from(
+    [*security._SIGNS, "Signature", "Credential", "AuthToken", "limit", "X", "-", "_", "2", "user"]
+)
+
+
+@given(st.lists(fragments | st.text(max_size=6), max_size=5).map("".join))
+def test_the_short_look_at_a_name_passes_over_no_secret(name: str) -> None:
+    assert security.is_secret_name(name) == security._is_secret_by_words(name)
