@@ -66,12 +66,12 @@ cassettes: $(STAMP) ## record tests/cassettes anew from the mock
 torture: $(STAMP) ## kill helr over and over, play odd HTTP to it (KILLS=200 ANSWERS=3000 SECRETS=20000 SEED=1)
 	@$(PY) -m tests.torture --kills $${KILLS:-200} --seed $${SEED:-1}
 	@LIKE_CURL=$${ANSWERS:-3000} SEED=$${SEED:-1} \
-		$(PY) -m pytest -q --timeout 1200 tests/unit/transport/test_like_curl.py
+		$(PY) -m pytest -q --timeout 1200 tests/unit/http/test_like_curl.py
 	@SECRETS=$${SECRETS:-20000} SEED=$${SEED:-1} \
 		$(PY) -m pytest -q --timeout 1200 tests/unit/test_secret_sweep.py
 
 soak: $(STAMP) ## poll a source for a week of virtual time (SOAK_POLLS=100000)
-	@SOAK_POLLS=$${SOAK_POLLS:-100000} $(PY) -m pytest -q --timeout 1200 tests/unit/test_soak.py
+	@SOAK_POLLS=$${SOAK_POLLS:-100000} $(PY) -m pytest -q --timeout 1200 tests/unit/engine/test_soak.py
 
 offline: $(STAMP) ## the whole suite with all network but loopback blocked (needs root)
 	@$(PY) tools/offline.py $(PY) tools/test.py

@@ -26,11 +26,11 @@ from bench.measure import BenchError, Command, run
 
 # Stage: what is timed. A class is named when it is called.
 STAGES = {
-    "fetch": "helr.transport.client:Transport.fetch",
-    "decode": "helr.page:Decoder.__call__",
-    "duplicates": "helr.progress:Progress.fresh",
-    "lines": "helr.line:Lines.build",
-    "position": "helr.progress:Progress.after",
+    "fetch": "helr.http.client:Transport.fetch",
+    "decode": "helr.page.decoder:Decoder.__call__",
+    "duplicates": "helr.engine.position:Progress.fresh",
+    "lines": "helr.lines.envelope:Lines.build",
+    "position": "helr.engine.position:Progress.after",
     "blocks": "helr.output.stream:StreamOutput.deliver",
     "write and wait": "helr.output.stream:Stream.write",
     "state": "helr.state.sqlite:SqliteStore.commit",

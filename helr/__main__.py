@@ -16,9 +16,9 @@ def main() -> NoReturn:
     would raise a KeyboardInterrupt, and loses it now and then in the middle of an import. SIGHUP
     and its like wait until then; in the other commands, for ever."""
     try:
-        from helr import scarce, stopping  # noqa: F401 - scarce may not be found any more later on
+        from helr import shortages, signals  # noqa: F401 - scarce may not be found any more later on
 
-        stopping.ignore()
+        signals.ignore()
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         from helr.cli import entry
@@ -31,9 +31,9 @@ def main() -> NoReturn:
 def _give_up(error: Exception) -> NoReturn:
     text = _NO_MEMORY
     try:
-        from helr import scarce
+        from helr import shortages
 
-        told = scarce.advice(error) or f"internal error, please report it: {error!r}"
+        told = shortages.advice(error) or f"internal error, please report it: {error!r}"
         text = f"helr: {told}\n".encode("ascii", "backslashreplace")
     finally:
         with suppress(OSError):

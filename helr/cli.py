@@ -361,9 +361,9 @@ def _named(argv: Sequence[str]) -> tuple[str, list[str]]:
 
 def _unforeseen(error: Exception) -> int:
     """Tell what is lacking, or a defect with its traceback, each in one line."""
-    from helr import log, scarce
+    from helr import log, shortages
 
-    told = scarce.advice(error)
+    told = shortages.advice(error)
     if told:
         return _fail(LackingError(told))
     log.defect(error)
@@ -417,13 +417,13 @@ def _sources(args: argparse.Namespace) -> list[str]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from helr.imports import import_msgspec
-    from helr.stopping import Stopping
+    from helr.signals import Stopping
+    from helr.startup import import_msgspec
 
     stopping = Stopping(once=args.once)
     import_msgspec()
     from helr.commands import run
-    from helr.output.opening import check_path
+    from helr.output.open import check_path
 
     for option in ("output", "record_dir"):
         if getattr(args, option) is not None:
@@ -433,14 +433,14 @@ def _run(args: argparse.Namespace) -> int:
 
     rotation = None
     if args.output_rotate is not None or args.output_keep is not None:
-        from helr.output import rotate
+        from helr.output.rotation import parse
 
-        rotation = rotate.parse(args.output_rotate, args.output_keep)
+        rotation = parse(args.output_rotate, args.output_keep)
     live = None
     if args.once and not args.quiet and sys.stderr is not None and sys.stderr.isatty():
-        from helr import liveline
+        from helr import terminal
 
-        live = liveline.begin(sys.stderr, args.output)
+        live = terminal.begin(sys.stderr, args.output)
     return run.run(
         _load(args, args.source, replay=args.replay_dir is not None, stream=live),
         args.source,

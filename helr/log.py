@@ -17,7 +17,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from helr.linewriter import LineWriter
+from helr.log_writer import LineWriter
 from helr.secrets import HIDDEN, excerpt, printable, redact, secret, shown
 
 __all__ = ["HIDDEN", "excerpt", "printable", "redact", "secret"]

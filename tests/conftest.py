@@ -14,8 +14,8 @@ import hypothesis
 import pytest
 import yaml
 
+from helr.pytest_plugin import mock_slack
 from helr.secrets import forget_secrets
-from helr.testing import mock_slack
 
 __all__ = ["mock_slack"]
 

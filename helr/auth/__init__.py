@@ -9,8 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Protocol
 
-from helr.config.model import Auth
 from helr.errors import PollError
+from helr.model import Auth
 
 
 class SecretError(PollError):

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from helr.clock import Clock
-from helr.collector import STATE_TRIES, Collector, within
-from helr.config.model import Config, Source
+from helr.engine.scheduler import STATE_TRIES, Collector, within
 from helr.errors import UnusableError
-from helr.output.opening import check_stdout, open_output
+from helr.http import Transport
+from helr.model import Config, Source
+from helr.output.open import check_stdout, open_output
+from helr.signals import Stopping
 from helr.state import Store, open_store
 from helr.state.lock import hold_source
-from helr.stopping import Stopping
-from helr.transport import Transport
 
 if TYPE_CHECKING:
-    from helr.liveline import LiveLine
-    from helr.output.rotate import Rotation
-    from helr.recording.record import Recorder
-    from helr.recording.replay import Replay
+    from helr.output.rotation import Rotation
+    from helr.recording.recorder import Recorder
+    from helr.recording.replayer import Replay
+    from helr.terminal import LiveLine
 
 _LIVE_SECS = 0.2  # a terminal that is stopped (Ctrl-S) takes nothing
 
@@ -140,11 +140,11 @@ def _tape(
             "--record-dir and --replay-dir need --once: a recording holds one poll of each source"
         )
     if record_dir is not None:
-        from helr.recording.record import Recorder
+        from helr.recording.recorder import Recorder
 
         return Recorder(record_dir, sources)
     if replay_dir is not None:
-        from helr.recording.replay import Replay
+        from helr.recording.replayer import Replay
 
         return Replay(replay_dir, sources, every=every)
     return _Live()

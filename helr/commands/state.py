@@ -1,6 +1,6 @@
 """`helr state`: look at what helr knows of a source, or change it while no helr holds it.
 
-What is exported has the shape `{"source": {…}}`, each source as helr.state.exported says.
+What is exported has the shape `{"source": {…}}`, each source as helr.state.export says.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import sys
 import time
 from typing import Any
 
-from helr import auth, watermark
-from helr.config.model import Config, Source
+from helr import auth
 from helr.config.problems import no_such_source
+from helr.engine import watermark
 from helr.errors import UnusableError
 from helr.log import counted, printable
-from helr.state import RESERVED, Checkpoint, Stored, exported, peek
-from helr.state.exported import LISTS
+from helr.model import Config, Source
+from helr.state import RESERVED, Checkpoint, Stored, export, peek
+from helr.state.export import LISTS
 from helr.state.lock import hold_source
 from helr.state.sqlite import SqliteStore
-from helr.times import instant, spelling
+from helr.timestamps import instant, spelling
 
 
 class StateCommand:
@@ -66,7 +67,7 @@ class StateCommand:
             self._known(name)
         store = self._changing(name)
         if hold_only:
-            store.commit(name, [Checkpoint(values=dict.fromkeys(exported.HELD))])
+            store.commit(name, [Checkpoint(values=dict.fromkeys(export.HELD))])
             print(f"{name}: may be asked again at once")
             return
         store.replace(name, {}, [], [])
@@ -82,7 +83,7 @@ class StateCommand:
         if key not in ("cursor", mark):
             known = ", ".join(filter(None, ("cursor", mark)))
             raise UnusableError(f"{name}: {key}: no such key of this source; there is: {known}")
-        exported.check(f"{name}: {key}", key, value, mark)
+        export.check(f"{name}: {key}", key, value, mark)
         if key == mark and value:
             _check_watermark(source, key, value, peek(self._config.globals.state, name))
         change = Checkpoint(values={key: value or None})
@@ -100,7 +101,7 @@ class StateCommand:
 
     def export(self) -> None:
         store = self._reading()
-        whole = {name: exported.dump(store, name) for name in store.sources()} if store else {}
+        whole = {name: export.dump(store, name) for name in store.sources()} if store else {}
         json.dump(whole, sys.stdout, indent=2, sort_keys=True)
         print()
 
@@ -121,15 +122,15 @@ class StateCommand:
             for key, value in values.items():
                 if key in LISTS:
                     continue
-                exported.check(f"{name}: {key}", key, value, _state_key(source))
+                export.check(f"{name}: {key}", key, value, _state_key(source))
                 if key not in RESERVED and key != _state_key(source):
                     print(
                         printable(f"{name}: {key}: kept, though its config does not use that key")
                     )
-            exported.lists(name, values)
+            export.lists(name, values)
         stores = {name: self._changing(name) for name in whole}
         for name, values in whole.items():
-            ids, marks = exported.lists(name, values)
+            ids, marks = export.lists(name, values)
             plain = {key: value for key, value in values.items() if key not in LISTS and value}
             stores[name].replace(name, plain, ids, marks)
             print(f"{name}: imported")

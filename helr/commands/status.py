@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from math import floor
 from typing import Any
 
-from helr.config.model import Config, Source
 from helr.errors import UnusableError
 from helr.log import printable
+from helr.model import Config, Source
 from helr.numbers import whole
-from helr.times import instant, rfc3339
+from helr.timestamps import instant, rfc3339
 
 
 @dataclass(slots=True)
@@ -107,8 +107,8 @@ def _chain(values: Mapping[str, str]) -> dict[str, Any] | None:
 
 def _held(values: Mapping[str, str], source: Source, now: float) -> dict[str, Any] | None:
     """The longest of a Retry-After and an open breaker."""
-    from helr.transport.breaker import open_secs
-    from helr.transport.wait import MOST_SECS, remaining
+    from helr.http.circuit_breaker import open_secs
+    from helr.http.wait import MOST_SECS, remaining
 
     circuit = source.resilience.circuit_breaker
     kinds = {"hold": MOST_SECS} | ({"breaker": open_secs(circuit)} if circuit.enabled else {})

@@ -11,20 +11,20 @@ import threading
 from collections.abc import Mapping
 from math import inf
 
-from helr import hints
 from helr.clock import Clock
-from helr.config.model import Config, Source, State
+from helr.engine.position import Progress
 from helr.errors import HeldError, StateError
-from helr.line import Lines
+from helr.http import Request, Response, Transport
+from helr.http.circuit_breaker import Breaker
+from helr.lines.envelope import Lines
 from helr.log import for_source
-from helr.page import Decoder, Page
+from helr.model import Config, Source, State
+from helr.page.decoder import Decoder, Page
 from helr.pagination import open_paginator
-from helr.progress import Progress
 from helr.state import SourceNotes, open_store, peek
 from helr.state.memory import MemoryStore
-from helr.times import instant, rfc3339
-from helr.transport import Request, Response, Transport
-from helr.transport.breaker import Breaker
+from helr.timestamps import instant, rfc3339
+from helr.vendors import hints
 
 
 def run(config: Config, name: str) -> int:
@@ -101,8 +101,8 @@ def _say(what: str, text: str) -> None:
 
 
 def _shown(request: Request) -> str:
+    from helr.http.plain_http import safe_url
     from helr.recording import scrub
-    from helr.transport.security import safe_url
 
     query = scrub.query(request)
     return f"GET {safe_url(request.url)}" + (f"?{query}" if query else "")
@@ -132,7 +132,7 @@ def _report(source: Source, request: Request, page: Page) -> None:
 
 def _doubt(source: Source, page: Page) -> str:
     """A wrong cursor_path looks like the last page, which is seldom a full one."""
-    from helr.config.advice import page_size
+    from helr.config.warnings import page_size
 
     if source.pagination.strategy != "cursor" or len(page.raws) < (page_size(source) or inf):
         return ""

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from helr.config import ConfigError, Problem, advice
+from helr.config import ConfigError, Problem
 from helr.config.load import examine
-from helr.config.model import Config, Source
+from helr.config.warnings import calls_per_minute, page_size
+from helr.http.plain_http import safe_url
 from helr.log import counted, printable
-from helr.transport.security import safe_url
+from helr.model import Config, Source
 
 
 def run(config_path: str, *, output_format: str = "text", sources: Sequence[str] = ()) -> int:
@@ -85,8 +86,8 @@ def _summary(config: Config) -> dict[str, Any]:
             "interval_secs": source.schedule.interval_secs,
             "jitter_secs": source.schedule.jitter_secs,
             "max_pages": _pages(source),
-            "page_size": advice.page_size(source),
-            "calls_per_minute": advice.calls_per_minute(source),
+            "page_size": page_size(source),
+            "calls_per_minute": calls_per_minute(source),
             "incremental": source.incremental_from is not None,
             "dedupe_capacity": source.dedupe.capacity if source.dedupe else None,
         }
@@ -112,7 +113,7 @@ def _lines(config: Config) -> Iterator[str]:
 
 
 def _how_often(source: Source) -> str:
-    schedule, size = source.schedule, advice.page_size(source)
+    schedule, size = source.schedule, page_size(source)
     jitter = f" plus up to {schedule.jitter_secs:g} s" if schedule.jitter_secs else ""
     events = f" of {counted(size, 'event')}" if size else ""
     return (
@@ -139,5 +140,5 @@ def _limits(source: Source) -> str:
     return (
         f"{rules.timeouts.request_secs:g} s and {tries} a request"
         f"{pause if rules.rate_limit.page_delay_secs else ''}; "
-        f"at most {counted(advice.calls_per_minute(source), 'call')} a minute"
+        f"at most {counted(calls_per_minute(source), 'call')} a minute"
     )

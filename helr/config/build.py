@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from helr.config.model import (
+from helr.config.expand import Values
+from helr.model import (
     TIMEOUT_SECS,
     Auth,
     CircuitBreaker,
@@ -22,7 +23,6 @@ from helr.config.model import (
     Tls,
     Transform,
 )
-from helr.config.values import Values
 
 _PLAIN = (
     "response_events_path",
@@ -96,7 +96,7 @@ def _from_environment(values: Values, name: str) -> tuple[str, ...]:
     ]
     if not found:
         return ()
-    from helr.transport.security import bare_url, is_plain, secrets_in_url, user_of
+    from helr.http.plain_http import bare_url, is_plain, secrets_in_url, user_of
 
     url = str(values.tree["sources"][name]["url"])
     address, user = bare_url(url), user_of(url)

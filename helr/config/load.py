@@ -11,12 +11,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from helr.config import checked, document, surroundings
+from helr.config import check_cache, preflight, yaml_tree
 from helr.config import schema as schemas
 from helr.config.build import globals_from, source_from
-from helr.config.model import Config, State
+from helr.config.expand import Values
 from helr.config.problems import ConfigError, KeyPath, Problem, no_such_source
-from helr.config.values import Values
+from helr.model import Config, State
 
 _UNBRACED = r"\$([A-Z_][A-Z0-9_]*)"
 
@@ -36,14 +36,14 @@ def load(
     file is needed. `writes`: the state file must be writable.
     """
     with _explaining(path):
-        loading = _Loading(document.read(path), environ, sources)
+        loading = _Loading(yaml_tree.read(path), environ, sources)
         problems = loading.check(trust=True)
         problems += loading.look_around(problems, secrets=not replay, state=writes and not replay)
         if problems:
             raise ConfigError(problems)
     if not writes or replay:
         return loading.config()
-    checked.remember(*loading.mark)
+    check_cache.remember(*loading.mark)
     return loading.config(warn=not loading.known)
 
 
@@ -54,10 +54,10 @@ def examine(
 
     Raises ConfigError. Leaves nothing behind.
     """
-    from helr.config.advice import warnings
+    from helr.config.warnings import warnings
 
     with _explaining(path):
-        loading = _Loading(document.read(path), environ, sources)
+        loading = _Loading(yaml_tree.read(path), environ, sources)
         problems = loading.check(trust=False)
         problems += loading.look_around(problems, secrets=True, state=True, permissions=True)
         if problems:
@@ -81,7 +81,7 @@ class _Loading:
     """One file on its way."""
 
     def __init__(
-        self, doc: document.Document, environ: Mapping[str, str], selected: Sequence[str]
+        self, doc: yaml_tree.Document, environ: Mapping[str, str], selected: Sequence[str]
     ) -> None:
         self.doc = doc
         self.environ = environ
@@ -89,7 +89,7 @@ class _Loading:
         self.schema_bytes = schemas.content()
         self.schema = schemas.parse(self.schema_bytes)
         self.names = self._select(selected)
-        self.overrides, wrong = surroundings.overrides(environ, self.schema)
+        self.overrides, wrong = preflight.overrides(environ, self.schema)
         self.outside = [Problem(doc.file, 0, 0, "", text) for text in wrong]
         self.mark: tuple[Path | None, str] = (None, "")
         self.known = False  # whether these values were found right by an earlier run
@@ -121,13 +121,13 @@ class _Loading:
         problems = [*self.doc.problems, *self.values.unset.values(), *self.outside]
         if not problems:
             self.mark = (
-                checked.beside_state(self.tree, self.schema),
-                checked.digest(self.schema_bytes, self.tree, self.values.empty),
+                check_cache.beside_state(self.tree, self.schema),
+                check_cache.digest(self.schema_bytes, self.tree, self.values.empty),
             )
-            if trust and checked.is_known(*self.mark):
+            if trust and check_cache.is_known(*self.mark):
                 self.mark, self.known = (None, ""), True
                 return []
-        from helr.config.check import Checker
+        from helr.config.validation import Checker
 
         found = Checker(self.doc, self.values, self.schema).problems()
         return problems + found + list(self._contradictions(problems + found))
@@ -150,10 +150,10 @@ class _Loading:
             below = (f"sources.{name}.auth", f"sources.{name}.resilience")
             if _any_at(problems, ("", "sources", f"sources.{name}"), below):
                 continue
-            needs = surroundings.secrets(name, self.tree["sources"][name], self.environ)
+            needs = preflight.secrets(name, self.tree["sources"][name], self.environ)
             found += [self.problem(path, message) for path, message in needs]
         if state and not _any_at(problems, ("", "global"), ("global.state",)):
-            trouble = surroundings.state_file(self._state(), permissions=permissions)
+            trouble = preflight.state_file(self._state(), permissions=permissions)
             if trouble:
                 found.append(self.problem(("global", "state", "path"), trouble))
         return found
@@ -167,7 +167,7 @@ class _Loading:
 
     def config(self, *, warn: bool = False) -> Config:
         """`warn`: with what would lose events, which a new config may do."""
-        from helr.transport.security import register_secrets
+        from helr.http.plain_http import register_secrets
 
         whole = globals_from({**self.tree.get("global", {}), **self.overrides})
         sources = {name: source_from(name, self.values, whole) for name in self.names}
@@ -181,7 +181,7 @@ class _Loading:
         )
         if not warn:
             return config
-        from helr.config.advice import losses
+        from helr.config.warnings import losses
 
         return replace(config, warnings=tuple(map(str, self.warnings(losses(config)))))
 

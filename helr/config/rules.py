@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from helr.config.model import TIMEOUT_SECS
 from helr.config.problems import KeyPath
-from helr.transport.security import is_loopback, is_secret_name
+from helr.http.plain_http import is_loopback, is_secret_name
+from helr.model import TIMEOUT_SECS
 
 Rule = tuple[KeyPath, str]  # where, below the source, and what is wrong
 

@@ -23,8 +23,9 @@ from contextlib import contextmanager, suppress
 
 from helr.clock import Clock
 from helr.errors import LockedError, OutputGoneError, StateError, UnusableError
-from helr.output import Batch, rotate
-from helr.output.fair import FairLock
+from helr.output import Batch
+from helr.output.fair_lock import FairLock
+from helr.output.rotation import Rotation, next_name, prune
 from helr.state import Checkpoint, Step, Store
 from helr.state.lock import hold
 
@@ -51,7 +52,7 @@ class FileOutput:
     """
 
     def __init__(
-        self, path: str, store: Store, clock: Clock, rotation: rotate.Rotation | None = None
+        self, path: str, store: Store, clock: Clock, rotation: Rotation | None = None
     ) -> None:
         self.path = os.path.realpath(path)
         self._rotation = rotation
@@ -218,7 +219,7 @@ class FileOutput:
         if step and step.lines:
             self._store.finish_step(self.path, self._length)
         try:
-            name = rotate.name(self.path, found.st_mtime, names)
+            name = next_name(self.path, found.st_mtime, names)
             names = [*names, os.path.basename(name)][-_NAMES:]
             given = os.fsencode("\0".join(names))
             record = Step(self._rotations, found.st_dev, found.st_ino, found.st_size, given)
@@ -244,7 +245,7 @@ class FileOutput:
         if self._rotation is None or self._rotation.keep is None:
             return
         try:
-            for file in rotate.prune(self.path, self._rotation.keep, names):
+            for file in prune(self.path, self._rotation.keep, names):
                 log.info("output file %s: deleted", file)
         except OSError as error:
             log.warning("output file %s: old ones cannot be deleted: %s", self.path, error.strerror)

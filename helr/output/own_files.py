@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from helr.config.model import Config
 from helr.errors import UnusableError
+from helr.model import Config
 
 _BESIDE_STATE = ("", "-wal", "-shm", "-journal", ".checked")
 _STANDARD = ((1, "standard output"), (2, "standard error"))

@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from helr.clock import Clock
 from helr.errors import OutputGoneError, Stopped
 from helr.output import Batch
-from helr.output.checkpoints import Checkpoints
-from helr.output.fair import FairLock
+from helr.output.checkpoint_queue import Checkpoints
+from helr.output.fair_lock import FairLock
 from helr.state import Checkpoint, Store
 
 log = logging.getLogger("helr")

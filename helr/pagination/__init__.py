@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from helr.config.model import Pagination, Source
+from helr.http.messages import Request
+from helr.model import Pagination, Source
 from helr.numbers import number, whole
-from helr.times import EARLIEST, LATEST, earlier, instant
-from helr.transport.model import Request
+from helr.timestamps import EARLIEST, LATEST, earlier, instant
 
 
 class Chain(msgspec.Struct):

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
+from helr.http.messages import Request
+from helr.http.plain_http import is_secret_name
 from helr.log import HIDDEN, redact
-from helr.transport.model import Request
-from helr.transport.security import is_secret_name
 
 _USER = re.compile(r"//[^/?#@\s]*@")
 _PARAM = re.compile(r"([?&;])([^=&;#?\s]+)=([^&#\s>\"]*)")

@@ -15,9 +15,9 @@ from typing import Protocol
 
 import msgspec
 
-from helr.config.model import State
 from helr.errors import StateError
 from helr.log import for_source
+from helr.model import State
 
 RESERVED = frozenset(
     {"cursor", "next_url", "chain", "lookback_from", "resets", "hold", "breaker", "success", "url"}
@@ -119,7 +119,7 @@ class Store(Protocol):
 
 
 class SourceNotes:
-    """The notes of one source (see helr.transport.model.Notes): known at once, kept if possible."""
+    """The notes of one source (see helr.http.messages.Notes): known at once, kept if possible."""
 
     def __init__(self, store: Store, source: str, values: Mapping[str, str]) -> None:
         self._store = store

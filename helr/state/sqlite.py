@@ -382,7 +382,7 @@ class SqliteStore:
         """What to raise for an error of SQLite's, or of a value that it does not take."""
         text = str(error)
         if any(word in text for word in _LACKING[opening]):
-            from helr.state.capabilities import missing
+            from helr.state.file_system import missing
 
             if lack := missing(self.path):
                 return DamagedStateError(

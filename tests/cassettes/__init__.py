@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from helr.collector import Collector
 
 from helr.clock import Clock
-from helr.collector import Collector
 from helr.config import load
 from helr.output.file import FileOutput
 from helr.state.memory import MemoryStore

@@ -8,10 +8,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import helr.transport.wire  # noqa: F401 - before a cassette puts its own classes into urllib3
 import pytest
 import yaml
 
-import helr.transport.wire  # noqa: F401 - before a cassette puts its own classes into urllib3
 from helr.state.memory import MemoryStore
 from tests.cassettes import EVENTS, HERE, PAGE, REFUSALS, SCENARIOS, TOKEN, Collected, collect
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.command.support import ended, follow, ids, until
 from tests.conftest import Helr
-from tests.unit.transport.support import Server, answer, serving
+from tests.unit.http.support import Server, answer, serving
 
 LIBRARY = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), "")
 pytestmark = [

@@ -10,7 +10,7 @@ import pytest
 
 from tests.command.support import INCREMENTAL, PAGING, ids
 from tests.conftest import Helr
-from tests.unit.transport.support import Server, answer, serving
+from tests.unit.http.support import Server, answer, serving
 
 pytestmark = pytest.mark.unmeasured
 COOKIE = "AWSALB=planted-node"

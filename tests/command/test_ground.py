@@ -109,7 +109,7 @@ def test_events_pass_byte_for_byte_with_their_own_time(helr: Helr) -> None:
             tail = json.loads(line)
             assert list(tail) == ["endpoint", "event", "meta", "source", "ts"]
             assert tail["source"] == "slack-audit"
-            from helr.times import rfc3339
+            from helr.timestamps import rfc3339
 
             assert tail["ts"] == rfc3339(tail["event"]["date_create"])
 

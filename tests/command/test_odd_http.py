@@ -8,7 +8,7 @@ import pytest
 
 from tests.command.support import ids
 from tests.conftest import Helr
-from tests.unit.transport.support import always, serving
+from tests.unit.http.support import always, serving
 
 pytestmark = pytest.mark.unmeasured
 

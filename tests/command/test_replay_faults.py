@@ -11,15 +11,15 @@ import pytest
 import yaml
 
 from helr.clock import Clock
-from helr.collector import Collector
 from helr.config import load
-from helr.config.model import Source
+from helr.engine.scheduler import Collector
+from helr.http import Transport
+from helr.model import Source
 from helr.output.file import FileOutput
-from helr.recording.record import Recorder
-from helr.recording.replay import Replay
+from helr.recording.recorder import Recorder
+from helr.recording.replayer import Replay
 from helr.state import Store
 from helr.state.memory import MemoryStore
-from helr.transport import Transport
 from mock_server import MockSlack
 from mock_server.faults import FAULTS
 from tests.cassettes import SCENARIOS, Patient

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from helr.clock import Clock
-from helr.output import Batch, file, rotate
+from helr.output import Batch, file, rotation
 from helr.output.file import FileOutput
-from helr.output.rotate import Rotation
+from helr.output.rotation import Rotation
 from helr.state import Checkpoint, Step
 from helr.state.memory import MemoryStore
 from helr.state.sqlite import SqliteStore
@@ -317,7 +317,7 @@ class _Killer:
         self.left = at
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
-        if frame.f_code.co_filename not in (file.__file__, rotate.__file__):
+        if frame.f_code.co_filename not in (file.__file__, rotation.__file__):
             return None
         if event == "line":
             self.left -= 1

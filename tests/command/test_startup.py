@@ -37,7 +37,8 @@ ALLOWED = {
 }
 HEAVY = (
     "jsonschema", "referencing", "hypothesis", "charset_normalizer.api", "importlib.metadata",
-    "helr.slowpage", "helr.recording", "helr.longline", "helr.liveline", "helr.config.check",
+    "helr.page.json_fallback", "helr.recording", "helr.lines.truncate", "helr.terminal",
+    "helr.config.validation",
     "helr.output.file", "msgspec.inspect", "platform", "zipfile",
 )  # fmt: skip
 

@@ -241,7 +241,8 @@ def test_a_probe_loads_neither_http_nor_the_config_check_nor_the_engine(
     assert helr.run("run", "--once").returncode == 0
     code = (
         "import sys; from helr.cli import main; main(['status']); "
-        "print([m for m in ('requests', 'jsonschema', 'helr.poll', 'ssl') if m in sys.modules])"
+        "print([m for m in ('requests', 'jsonschema', 'helr.engine.poll', 'ssl') "
+        "if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -133,7 +133,7 @@ def test_what_cannot_be_done_is_one_line_and_status_2(args: list[str], said: str
 
 
 def test_the_fixture_for_other_projects(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["helr.testing"]\n')
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["helr.pytest_plugin"]\n')
     (tmp_path / "test_it.py").write_text(
         "import urllib.request\n"
         "def test_it(mock_slack):\n"

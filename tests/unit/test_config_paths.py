@@ -15,7 +15,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helr.config.model import (
+from helr.engine.position import Progress
+from helr.errors import PollError
+from helr.http.messages import Request, Response
+from helr.lines.envelope import Lines
+from helr.model import (
     Dedupe,
     IncrementalFrom,
     Pagination,
@@ -24,14 +28,10 @@ from helr.config.model import (
     Timeouts,
     Transform,
 )
-from helr.errors import PollError
-from helr.line import Lines
-from helr.page import EVENT_KEYS, Decoder
+from helr.page.decoder import EVENT_KEYS, Decoder
+from helr.page.json_fallback import dig
 from helr.pagination import open_paginator
-from helr.progress import Progress
-from helr.slowpage import dig
 from helr.state import Stored
-from helr.transport.model import Request, Response
 
 URL = "https://api.example/logs"
 RESILIENCE = Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1))

@@ -17,9 +17,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from helr import secrets
-from helr.transport.security import register_secrets, safe_url
+from helr.http.plain_http import register_secrets, safe_url
+from tests.unit.http.support import make_source
 from tests.unit.test_secrets import CHARACTERS
-from tests.unit.transport.support import make_source
 
 MANY = int(os.environ.get("SECRETS", "300"))
 SEED = int(os.environ.get("SEED", "1"))

@@ -9,7 +9,7 @@ import pytest
 
 from helr import log
 from helr.auth import SecretError, open_auth, problem
-from helr.config.model import Auth
+from helr.model import Auth
 
 
 def bearer(**options: Any) -> Auth:

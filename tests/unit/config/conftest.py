@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from helr.config import ConfigError, load
-from helr.config.model import Config
+from helr.model import Config
 
 Load = Callable[..., Config]
 Problems = Callable[..., list[str]]

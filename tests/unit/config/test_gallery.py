@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helr.config import ConfigError, document, load
+from helr.config import ConfigError, load, yaml_tree
 
 GALLERY = Path(__file__).with_name("gallery.txt").read_text(encoding="utf-8")
 ENVIRON = {"TOKEN": "xoxp-planted", "SECONDS": "60"}
@@ -71,7 +71,7 @@ def test_files_that_are_no_text(name: str) -> None:
 
 
 def test_a_file_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(yaml_tree, "MAX_BYTES", 2**20)
     with pytest.raises(ConfigError, match="is larger than 1 MiB; is it"):
         load("/dev/zero")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from helr.config.load import examine
-from helr.config.model import IncrementalFrom, Pagination, Retries, Schedule, Source, Timeouts
 from helr.config.problems import ConfigError
 from helr.errors import UnusableError
+from helr.model import IncrementalFrom, Pagination, Retries, Schedule, Source, Timeouts
 from tests.unit.config.conftest import Load, Problems
 
 SOURCE = """

@@ -14,9 +14,9 @@ import yaml
 import helr
 from helr.commands import init
 from helr.config import schema as schemas
-from helr.config.document import parse
-from helr.config.model import GlobalConfig
-from helr.config.values import Values
+from helr.config.expand import Values
+from helr.config.yaml_tree import parse
+from helr.model import GlobalConfig
 from helr.state import RESERVED
 from tests.unit.config.conftest import Load
 

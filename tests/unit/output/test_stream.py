@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from helr.clock import Clock
 from helr.errors import OutputGoneError, StateError, Stopped
-from helr.output import Batch, checkpoints, stream
+from helr.output import Batch, checkpoint_queue, stream
 from helr.output.stream import Stream, StreamOutput, blocks
 from helr.state import Checkpoint
 from helr.state.memory import MemoryStore
@@ -462,7 +462,7 @@ def eight_blocks(source: str = "s") -> Batch:
 def test_a_state_locked_at_any_block_repeats_that_block_at_most(
     pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, ends: str
 ) -> None:
-    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    monkeypatch.setattr(checkpoint_queue, "_AGAIN_SECS", 0.01)
     store, clock = LockedFrom(tmp_path / "state.db", number), Clock()
     out, _ = output(pipe.write_end, store, clock=clock)
     _, came = pipe.reader()
@@ -508,7 +508,7 @@ def test_a_state_that_is_full_at_any_block_repeats_a_block_at_most(
     pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """Commits still fit into the pages that there are, and then no more."""
-    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    monkeypatch.setattr(checkpoint_queue, "_AGAIN_SECS", 0.01)
     monkeypatch.setattr("helr.state.sqlite._ROW_IDS", 1)  # a row, and soon a page, for each
     store = FullFrom(tmp_path / "state.db", number)
     out, _ = output(pipe.write_end, store)
@@ -531,7 +531,7 @@ def test_a_locked_state_holds_every_sources_blocks(
     pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The promise is one block in all, not one of each source."""
-    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    monkeypatch.setattr(checkpoint_queue, "_AGAIN_SECS", 0.01)
     store = LockedFrom(tmp_path / "state.db", 1)
     out, _ = output(pipe.write_end, store)
     _, came = pipe.reader()
@@ -549,7 +549,7 @@ def test_a_locked_state_holds_every_sources_blocks(
 def test_a_one_shot_run_does_not_wait_for_ever(
     pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    monkeypatch.setattr(checkpoint_queue, "_AGAIN_SECS", 0.01)
     store, clock = LockedFrom(tmp_path / "state.db", 2), Clock()
     out = StreamOutput(Stream(pipe.write_end, clock), store, clock, 0, lambda _: None, 3)
     _, came = pipe.reader()
@@ -565,7 +565,7 @@ def test_a_one_shot_run_does_not_wait_for_ever(
 def test_a_one_shot_run_waits_for_a_short_lock_between_two_pages(
     pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "_AGAIN_SECS", 0.01)
+    monkeypatch.setattr(checkpoint_queue, "_AGAIN_SECS", 0.01)
     store, clock = LockedFrom(tmp_path / "state.db", BLOCKS), Clock()
     out = StreamOutput(Stream(pipe.write_end, clock), store, clock, 0, lambda _: None, 10_000)
     pipe.reader()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helr.http.messages import Request
 from helr.log import secret
 from helr.recording import folder, scrub
-from helr.transport.model import Request
 
 SECRET = "scrub-test-s3cret/+"
 

@@ -20,14 +20,14 @@ from helr.clock import Clock
 from helr.commands import state as state_command
 from helr.commands import status
 from helr.config import load
-from helr.config.model import Config
+from helr.engine.position import Progress
 from helr.errors import HelrError, UnusableError
+from helr.http import Transport
+from helr.model import Config
 from helr.output.file import FileOutput
 from helr.pagination import open_paginator
-from helr.progress import Progress
-from helr.state import Checkpoint, SourceNotes, Step, exported
+from helr.state import Checkpoint, SourceNotes, Step, export
 from helr.state.sqlite import SqliteStore
-from helr.transport import Transport
 
 pytestmark = pytest.mark.unmeasured
 
@@ -262,7 +262,7 @@ def test_what_export_wrote_can_be_imported(
     changed(good, "PRAGMA user_version")
     store = SqliteStore("state.db")
     store.replace("s", found, ids, marks)
-    before = exported.dump(store, "s")
+    before = export.dump(store, "s")
     written = io.StringIO()
     with redirect_stdout(written):
         state_command.run(config, "export")
@@ -274,7 +274,7 @@ def test_what_export_wrote_can_be_imported(
             return
         state_command.run(config, "import")
     with closing(SqliteStore("state.db", read_only=True)) as again:
-        assert exported.dump(again, "s") == before
+        assert export.dump(again, "s") == before
 
 
 @settings(deadline=None, max_examples=80)

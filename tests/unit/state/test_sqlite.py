@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helr.dedupe import Seen
+from helr.engine.dedupe import Seen
 from helr.errors import DamagedStateError, StateError
 from helr.state import Checkpoint, SourceNotes, Step, Store
 from helr.state.memory import MemoryStore

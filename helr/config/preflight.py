@@ -1,0 +1,110 @@
+"""What a config needs of the machine: secrets, certificates, a state file, the environment.
+
+Looked at on every start, as all of it can change while the config stays the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from helr.config.build import auth_from, tls_from
+from helr.config.problems import KeyPath
+from helr.config.schema import Schema
+from helr.model import State
+
+Need = tuple[KeyPath, str]  # where in the config, and what is wrong
+
+
+def secrets(name: str, source: dict[str, Any], environ: Mapping[str, str]) -> Iterator[Need]:
+    """The secrets and certificates of a source that are absent or cannot be read."""
+    if "auth" in source:
+        from helr.auth import problem
+        from helr.vendors import hints
+
+        trouble = problem(auth_from(source["auth"]))
+        if trouble:
+            used = next((key for key in ("token_file", "token_env") if key in source["auth"]), "")
+            advice = hints.advice(str(source["url"]), code="missing_secret")
+            trouble += f"; {advice}" if advice else ""
+            yield ("sources", name, "auth", used), trouble
+    given = source.get("resilience", {}).get("tls", {})
+    tls = tls_from(given)
+    path: KeyPath = ("sources", name, "resilience", "tls")
+    for kind in ("ca", "client_cert", "client_key"):
+        file, variable = getattr(tls, f"{kind}_file"), getattr(tls, f"{kind}_env")
+        if file is not None:
+            trouble = unreadable(file)
+            if trouble:
+                yield (*path, f"{kind}_file"), trouble
+        elif variable is not None and not environ.get(variable):
+            yield (*path, f"{kind}_env"), f"the environment variable {variable} is not set"
+
+
+def unreadable(file: str) -> str | None:
+    """Why a file cannot be read, in one line."""
+    try:
+        with Path(file).open("rb") as handle:
+            handle.read(1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        where = "" if Path(file).is_absolute() else f" in {Path.cwd()}"
+        return f"{file} cannot be read{where}: {reason.lower()}"
+    return None
+
+
+def state_file(state: State, *, permissions: bool = True) -> str | None:
+    """Why the state file cannot be written, in one line.
+
+    `permissions`: look at those too. A run does not: they change without the config, and it
+    finds out when it opens the file.
+    """
+    if state.backend != "sqlite":
+        return None
+    if "\0" in state.path:
+        return "is no file name"
+    if state.path == ":memory:":
+        return "would keep nothing; for that, set backend: memory"
+    path = Path(state.path)
+    try:
+        return _misplaced(path) or (_forbidden(path) if permissions else None)
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+
+
+def _misplaced(path: Path) -> str | None:
+    if path.is_dir():
+        return f"{path} is a directory; name a file in it"
+    if path.exists() and not path.is_file():
+        return f"{path} is no regular file; name one, which helr makes if it is not there"
+    if not path.parent.is_dir():
+        return f"{path} cannot be written: there is no directory {path.parent}; create it"
+    return None
+
+
+def _forbidden(path: Path) -> str | None:
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return f"{path} cannot be written: no permission to write in {path.parent}"
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        return f"{path} cannot be written: no permission"
+    return None
+
+
+def overrides(environ: Mapping[str, str], schema: Schema) -> tuple[dict[str, str], list[str]]:
+    """Log settings from the environment, and what is wrong with them."""
+    known = schema["properties"]["global"]["properties"]
+    found, wrong = {}, []
+    for key in ("log_level", "log_format"):
+        name = f"HELR_{key.upper()}"
+        value = environ.get(name, "").strip().lower()
+        if not value:
+            continue
+        choices: list[str] = known[key]["enum"]
+        if value in choices:
+            found[key] = value
+        else:
+            either = ", ".join(choices)
+            wrong.append(f"{name}: must be one of {either}, not {environ[name][:40]!r}")
+    return found, wrong

@@ -1,0 +1,1 @@
+"""The engine: where each source stands, which is polled when, and what a poll does."""

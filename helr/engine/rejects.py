@@ -1,0 +1,79 @@
+"""What `on_parse_error: skip_event` sets aside: kept beside the state file, one JSON line each.
+
+A line names the source, the place in the response, what is wrong, and holds the element's own
+text (bytes that are not UTF-8 as `\\udcXX`). Only its owner may read the file, and it stops growing
+at `MOST_BYTES`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from helr.log import Log, counted, excerpt
+from helr.timestamps import rfc3339
+
+MOST_BYTES = 64_000_000
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """An element that is not an event. `place`: `entries[3]`. `why`: `is null, not an event`."""
+
+    place: str
+    why: str
+    text: str
+
+
+class Rejects:
+    """`path`: where they are kept; None: nowhere, as the state is in memory only."""
+
+    def __init__(self, source: str, path: str | None, log: Log) -> None:
+        self._source = source
+        self._path = path
+        self._log = log
+
+    def keep(self, found: Sequence[Reject], url: str, received: float) -> None:
+        """Say what was set aside, and keep it. A file that cannot be written is said, too."""
+        kept = f"kept in {self._path}" if self._path and self._write(found, url, received) else ""
+        first, more = found[0], f" and {len(found) - 1} more" if len(found) > 1 else ""
+        self._log.warning(
+            "%s: %s %s%s: set aside (on_parse_error: skip_event)%s",
+            url,
+            first.place,
+            first.why,
+            more,
+            f", {kept}" if kept else f": {excerpt(first.text)}",
+            fields={"rejected": len(found)},
+        )
+
+    def _write(self, found: Sequence[Reject], url: str, received: float) -> bool:
+        lines = "".join(
+            json.dumps(
+                {
+                    "ts": rfc3339(int(received)),
+                    "source": self._source,
+                    "url": url,
+                    "place": reject.place,
+                    "why": reject.why,
+                    "text": reject.text,
+                }
+            )
+            + "\n"
+            for reject in found
+        )
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            fd = os.open(str(self._path), flags, 0o600)
+            with open(fd, "w", encoding="ascii") as file:
+                if os.fstat(fd).st_size + len(lines) > MOST_BYTES:
+                    what = counted(len(found), "rejected element")
+                    self._log.warning("%s is full: %s not kept in it", self._path, what)
+                    return False
+                file.write(lines)
+        except OSError as error:
+            self._log.warning("%s cannot be written: %s", self._path, error.strerror)
+            return False
+        return True

@@ -1,0 +1,98 @@
+"""Which output a run has: standard output, a FIFO or device, or a regular file."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import re
+import stat
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from helr.clock import Clock
+from helr.errors import OutputGoneError, UnusableError
+from helr.output import Output
+from helr.state import Store
+
+if TYPE_CHECKING:
+    from helr.output.rotation import Rotation
+
+log = logging.getLogger("helr")
+
+
+def open_output(
+    path: str | None,
+    rotation: Rotation | None,
+    settle_secs: float,
+    store: Store,
+    clock: Clock,
+    gone: Callable[[OutputGoneError], None],
+    state_tries: int | None = None,
+) -> Output:
+    """The output at `path`, or standard output; `gone` is told of an output that cannot be used
+    any more; `state_tries` as for StreamOutput. Raises UnusableError, LockedError, StateError."""
+    if path is not None and _regular(path):
+        from helr.output.file import FileOutput
+
+        return FileOutput(path, store, clock, rotation)
+    if rotation is not None:
+        found = f": {path} is none" if path else ""
+        raise UnusableError(f"--output-rotate needs -o FILE, and a regular file{found}")
+    from helr.output.stream import Stream, StreamOutput
+
+    fd = sys.stdout.fileno() if path is None else _open_device(path)
+    stream = Stream(fd, clock, path or "standard output")
+    return StreamOutput(stream, store, clock, settle_secs, gone, state_tries)
+
+
+def check_path(option: str, path: str) -> None:
+    """Raise UnusableError for a URL, which would be a file of that name, and for no name at all."""
+    option = f"--{option.replace('_', '-')}"
+    if not path:
+        raise UnusableError(f"{option}: the name is empty: give the path of a file or directory")
+    scheme, separator, _ = path.partition("://")
+    if separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        raise UnusableError(
+            f"{option} {scheme}://…: helr writes to files and pipes only: give a path, "
+            "and let a log shipper send the lines on (docs/shippers/README.md)"
+        )
+
+
+def _regular(path: str) -> bool:
+    """Whether the path is a regular file, or will be one."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True
+
+
+def _open_device(path: str) -> int:
+    """A FIFO or a device, opened without hanging on a FIFO that nobody reads yet."""
+    waiting = False
+    while True:
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):
+                if not waiting:
+                    log.info("output %s: nobody reads the FIFO yet; waiting for a reader", path)
+                waiting = True
+                time.sleep(0.1)  # not the clock's: there is nothing to stop yet
+                continue
+            raise UnusableError(f"output {path}: {error.strerror}: name a file or a FIFO") from None
+        os.set_blocking(fd, True)
+        return fd
+
+
+def check_stdout() -> None:
+    """Raise UnusableError when standard output is closed, or open for reading only."""
+    flags = fcntl.fcntl(1, fcntl.F_GETFL) if sys.stdout is not None else os.O_RDONLY
+    if flags & os.O_ACCMODE == os.O_RDONLY:
+        raise UnusableError(
+            "standard output is closed or cannot be written: "
+            "connect it to the shipper, or write to a file with -o FILE"
+        )

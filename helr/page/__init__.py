@@ -1,0 +1,1 @@
+"""A response becomes a page: bytes to events."""

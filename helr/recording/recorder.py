@@ -1,0 +1,178 @@
+"""`--record-dir`: save every response of a run, in order, before anything is made of it.
+
+What is delivered never depends on it: a response that cannot be saved is said once, ends the
+recording of its source and fails the run at its end. Files are readable by their owner only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from helr import recording
+from helr.errors import UnusableError
+from helr.http import Decode, Request, Response, Transport
+from helr.http.messages import T
+from helr.http.plain_http import register_secrets
+from helr.log import HIDDEN, for_source
+from helr.model import Source
+from helr.recording import Recording, scrub
+from helr.state import Store, export
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Recorder:
+    """Records a run of these sources. Raises UnusableError where that would mix recordings."""
+
+    store = None  # the state is the live one
+
+    def __init__(self, directory: str, sources: Sequence[Source]) -> None:
+        self._tapes: dict[str, Tape] = {}
+        folders: dict[str, str] = {}
+        for source in sources:
+            folder = recording.folder(directory, source.name)
+            if folder in folders:
+                raise UnusableError(
+                    f"sources {folders[folder]} and {source.name} would both be recorded in "
+                    f"{folder}: record one at a time, with --source and a directory for each"
+                )
+            if recording.numbers(folder):
+                raise UnusableError(
+                    f"{folder} holds recordings already: name another directory in --record-dir, "
+                    "or remove it"
+                )
+            folders[folder] = source.name
+            self._tapes[source.name] = Tape(source, folder)
+
+    def begin(self, store: Store) -> None:
+        """Keep where each source stands. Raises UnusableError, StateError."""
+        for name, tape in self._tapes.items():
+            tape.begin({name: export.dump(store, name)})
+
+    def connect(self, source: Source, **options: Any) -> Transport:
+        """A transport that records; the arguments are Transport's."""
+        return _Recording(source, tape=self._tapes[source.name], **options)
+
+    def finish(self) -> int:
+        """The exit status: 1 where a response could not be saved."""
+        return int(any(tape.broken for tape in self._tapes.values()))
+
+
+class Tape:
+    """The recording of one source."""
+
+    def __init__(self, source: Source, folder: str) -> None:
+        self._folder = folder
+        self._directory = -1  # its descriptor
+        self._source = source
+        self._log = for_source(source.name, source.label_key, source.label_value)
+        self._next = 0
+        self.broken = False
+
+    def begin(self, state: dict[str, dict[str, Any]]) -> None:
+        register_secrets(self._source)
+        text = json.dumps(state, indent=2, sort_keys=True) + "\n"
+        kept = scrub.body(text.encode())
+        path = os.path.join(self._folder, recording.STATE)
+        try:
+            _make_private(self._folder)
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._directory = os.open(self._folder, flags)
+            self._write(path, kept)
+        except OSError as error:
+            is_link = os.path.islink(self._folder)
+            reason = "its directory is a symbolic link" if is_link else error.strerror
+            raise UnusableError(
+                f"recording {path}: {reason}: name a directory that helr may write in --record-dir"
+            ) from None
+        if kept != text.encode():
+            self._log.warning(
+                "%s: a secret stood in the state and is %s there; a replay may differ", path, HIDDEN
+            )
+
+    def save(self, response: Response) -> None:
+        """Keep a response. Raises nothing: events matter more than their recording."""
+        if self.broken:
+            return
+        path = recording.path(self._folder, self._next)
+        kept = _scrubbed(response)
+        try:
+            self._write(path, kept.dump())
+        except OSError as error:
+            self.broken = True
+            self._log.error(
+                "recording %s: %s; the recording of this source ends here, its events are "
+                "delivered all the same; make room and record into another directory",
+                path,
+                error.strerror,
+            )
+            return
+        self._next += 1
+        if kept.replaced:
+            self._log.warning(
+                "%s: a secret in the %s is %s there; what a replay writes differs in it",
+                path,
+                " and the ".join(kept.replaced),
+                HIDDEN,
+            )
+
+    def _write(self, path: str, content: bytes) -> None:
+        """A whole file or none, mode 0600, in the directory that was opened. Raises OSError.
+
+        No link is followed: others may write into the directory above (/tmp).
+        """
+        name, at = os.path.basename(path), self._directory
+        draft = f"{name}.part"
+        with suppress(FileNotFoundError):
+            os.unlink(draft, dir_fd=at)  # a kill left it, or someone put a link there
+        try:
+            fd = os.open(draft, _NEW, 0o600, dir_fd=at)
+            with open(fd, "wb") as file:
+                file.write(content)
+            os.rename(draft, name, src_dir_fd=at, dst_dir_fd=at)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(draft, dir_fd=at)
+            raise
+
+
+class _Recording(Transport):
+    """Saves every response before it is decoded, those that are tried again included."""
+
+    def __init__(self, source: Source, *, tape: Tape, **options: Any) -> None:
+        super().__init__(source, **options)
+        self._tape = tape
+
+    def fetch(self, request: Request, decode: Decode[T], deadline: float | None = None) -> T:
+        def saved(response: Response) -> T:
+            self._tape.save(response)
+            return decode(response)
+
+        return super().fetch(request, saved, deadline)
+
+
+def _scrubbed(response: Response) -> Recording:
+    query, body = scrub.query(response.request), scrub.body(response.body)
+    changed = {"body": body != response.body, "path": scrub.text(response.path) != response.path}
+    return Recording(
+        url=f"{scrub.text(response.url)}?{query}" if query else scrub.text(response.url),
+        status=response.status,
+        headers=scrub.headers(response.headers),
+        body=body,
+        received=response.received,
+        elapsed=response.elapsed,
+        replaced=tuple(what for what, is_so in changed.items() if is_so),
+    )
+
+
+def _make_private(path: str) -> None:
+    """Make a directory, and those above it that are missing, for this user alone: 0700."""
+    parent = os.path.dirname(path)
+    if parent and not os.path.isdir(parent):
+        _make_private(parent)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)

@@ -1,0 +1,253 @@
+"""`--replay-dir`: the recorded poll again, from disk: no network, no token, no waiting.
+
+Everything but the wire, the clock and the state is what a live run uses. The clock is a
+source's own: it says what it said when a response was recorded, and every wait only moves
+it on. The state is in memory and begins where the recording began.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from helr import recording
+from helr.clock import Clock
+from helr.errors import PollError, UnusableError
+from helr.http import Request, Transport
+from helr.log import for_source
+from helr.model import Source
+from helr.recording import Recording, scrub
+from helr.state import Checkpoint, Store, export
+from helr.state.memory import MemoryStore
+
+log = for_source("")
+
+
+class MissingError(PollError):
+    """The poll asks for more than was recorded."""
+
+
+class Replay:
+    """The replay of these sources; `every`: they are all that the config has.
+
+    Raises UnusableError when a file is not what helr, or Helr, writes. `store` is the state.
+    """
+
+    def __init__(self, directory: str, sources: Sequence[Source], *, every: bool) -> None:
+        if not os.path.isdir(directory):
+            raise UnusableError(
+                f"{directory} is no directory: name the one that --record-dir was given"
+            )
+        self.store = MemoryStore()
+        self._directory = directory
+        self._reels = {source.name: Reel(source, directory) for source in sources}
+        for source in sources:
+            self._rewind(source)
+        self._strangers = self._others(sources) if every else []
+        log.info("replaying %s: no network, no waiting; the state is not touched", directory)
+
+    def _rewind(self, source: Source) -> None:
+        """The source's state as it was, or none (Helr records none)."""
+        path = os.path.join(self._reels[source.name].folder, recording.STATE)
+        if not os.path.exists(path):
+            return
+        whole = recording.read_json(path)
+        values = whole.get(source.name) if isinstance(whole, dict) else None
+        if not isinstance(values, dict):
+            raise UnusableError(f"recording {path}: it holds no state of source {source.name}")
+        key = source.incremental_from.state_key if source.incremental_from else None
+        ids, marks = export.lists(path, values)
+        plain = {name: value for name, value in values.items() if name not in export.LISTS}
+        plain.pop("url", None)  # a replay asks no API
+        for name, value in plain.items():
+            export.check(f"{path}: {name}", name, value, key)
+        started = Checkpoint(values=plain, ids=ids, capacity=len(ids), marks=marks)
+        self.store.commit(source.name, [started])
+
+    def _others(self, sources: Sequence[Source]) -> list[str]:
+        """Folders with recordings of no source that there is."""
+        known = {reel.folder for reel in self._reels.values()}
+        names = sorted(os.listdir(self._directory))
+        folders = [os.path.join(self._directory, name) for name in names]
+        return [path for path in folders if path not in known and recording.numbers(path)]
+
+    def begin(self, store: Store) -> None:
+        """Nothing is kept of a replay."""
+
+    def connect(self, source: Source, *, clock: Clock, **options: Any) -> Transport:
+        """A transport without a network; the arguments are Transport's."""
+        reel = self._reels[source.name]
+        reel.clock = ReplayClock(clock, reel.began)
+        return Transport(replace(source, auth=None), clock=reel.clock, wire=reel, **options)
+
+    def finish(self) -> int:
+        """Tell what was left over and what was skipped; the exit status, 1 if anything was left."""
+        status = 0
+        if any(reel.clock and reel.clock.stopping for reel in self._reels.values()):
+            return status
+        for name, reel in self._reels.items():
+            if reel.clock and reel.clock.waits:
+                for_source(name).info(
+                    "waits skipped: %d, %.1f s in all", reel.clock.waits, reel.clock.skipped
+                )
+            if reel.left:
+                status = 1
+                for_source(name).error(
+                    "%s: the poll ended before %s: record anew, or replay with the config "
+                    "that was recorded with",
+                    reel.folder,
+                    _numbered(reel.left),
+                )
+        for folder in self._strangers:
+            status = 1
+            log.error("%s: recordings of no source in the config; name those meant", folder)
+        return status
+
+
+class ReplayClock(Clock):
+    """A clock that stands still but for what is recorded and what is waited for.
+
+    A stop is the live clock's. `waits`: how many there were, of `skipped` seconds in all.
+    """
+
+    def __init__(self, live: Clock, began: float | None) -> None:
+        self._stop = live._stop
+        self._now = live.now() if began is None else began
+        self._elapsed = 0.0
+        self.waits = 0
+        self.skipped = 0.0
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.check()
+        if seconds > 0:
+            self.waits += 1
+            self.skipped += seconds
+            self.set(self._now + seconds)
+
+    def set(self, now: float) -> None:
+        """Unix seconds; `monotonic` moves on by as much, never back."""
+        self._elapsed += max(now - self._now, 0)
+        self._now = now
+
+
+class Reel:
+    """The recordings of one source, as the transport's wire: whatever is asked, the next one.
+
+    `began`: when the recorded run asked first, None if it got no response.
+    """
+
+    def __init__(self, source: Source, directory: str) -> None:
+        self.folder = recording.folder(directory, source.name)
+        self.clock: ReplayClock | None = None
+        self.began: float | None = None
+        self.left = recording.numbers(self.folder)
+        self._name = source.name
+        self._log = for_source(source.name, source.label_key, source.label_value)
+        self._next = 0
+        self._told = False
+        for number in self.left:
+            self._look(number)
+
+    def _look(self, number: int) -> None:
+        """Read one before anything is polled: what cannot be read must be known by then."""
+        path = recording.path(self.folder, number)
+        found = recording.read(path)
+        if self.began is None:
+            self.began = found.received - found.elapsed
+        if found.replaced:
+            self._log.warning(
+                "%s: a secret in the %s was replaced when it was recorded; what is written "
+                "differs from the recorded run in it",
+                path,
+                " and the ".join(found.replaced),
+            )
+
+    def get(
+        self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
+    ) -> Frame:
+        """The next response. Raises MissingError."""
+        path = recording.path(self.folder, self._next)
+        if self._next not in self.left:
+            raise MissingError(f"{self._name}: {self._missing(path)}")
+        try:
+            found = recording.read(path)
+        except UnusableError as error:
+            raise MissingError(f"{self._name}: {error}") from None
+        self.left.remove(self._next)
+        self._next += 1
+        self._compare(path, found, Request(url, params))
+        if self.clock:
+            self.clock.set(found.received)
+        return Frame(found)
+
+    def _missing(self, path: str) -> str:
+        if self.began is None:
+            return (
+                f"no response is recorded in {self.folder}: name the directory that --record-dir "
+                "was given, and the sources that were recorded with --source"
+            )
+        return (
+            f"{path} is missing: the recorded run got no whole response there, or asked for "
+            "less: record anew, or replay with the config that was recorded with"
+        )
+
+    def _compare(self, path: str, found: Recording, request: Request) -> None:
+        """A config that asks for something else than was recorded is worth a word."""
+        asked = scrub.query(request)
+        if found.helr or self._told or urlsplit(found.url).query == asked:
+            return
+        self._told = True
+        self._log.warning(
+            "%s: recorded for another query than is asked now (%s); answered with it all the same",
+            path,
+            asked or "none",
+        )
+
+
+class Frame:
+    """A recorded response on its way in."""
+
+    def __init__(self, found: Recording) -> None:
+        self.status = found.status
+        self.url = found.url
+        self.headers: Mapping[str, str] = Headers(found.headers)
+        self._body = memoryview(found.body)
+
+    def read(self, size: int) -> bytes:
+        piece, self._body = self._body[:size], self._body[size:]
+        return bytes(piece)
+
+    def close(self) -> None:
+        pass
+
+
+class Headers(Mapping[str, str]):
+    """Found by name in any case, shown as they were recorded."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+        self._values = {name.lower(): value for name, value in given.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+
+def _numbered(numbers: Sequence[int]) -> str:
+    first = f"{numbers[0]:03d}.json"
+    return first if len(numbers) == 1 else f"{first} and {len(numbers) - 1} more"

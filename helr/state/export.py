@@ -1,0 +1,105 @@
+"""A source's state as JSON: what `helr state export` writes and a recording begins with.
+
+Helr's shape, `{"key": "value"}` for a source, plus two lists of ours: `ids` (delivered ids,
+oldest first) and `marks` ([kind, hex, time], see helr.state).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from helr.errors import UnusableError
+from helr.numbers import number, whole
+from helr.state import Store
+from helr.timestamps import EARLIEST, LATEST, instant
+
+LISTS = ("ids", "marks")
+HELD = ("hold", "breaker")
+
+
+def dump(store: Store, name: str) -> dict[str, Any]:
+    """All that is known of a source. Raises StateError."""
+    stored, ids = store.load(name), store.ids(name)
+    whole: dict[str, Any] = {k: v for k, v in stored.values.items() if k not in LISTS}
+    if ids:
+        whole["ids"] = ids
+    if stored.marks:
+        whole["marks"] = sorted([kind, mark.hex(), at] for kind, mark, at in stored.marks)
+    return whole
+
+
+def lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str, bytes, float]]]:
+    """The ids and marks in what `dump` gave. Raises UnusableError."""
+    ids = values.get("ids", [])
+    if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
+        raise UnusableError(f"{name}: ids is not a list of texts, as export writes it")
+    if any(not id_ or "\n" in id_ or _is_torn(id_) for id_ in ids):
+        raise UnusableError(f"{name}: ids holds a text that is empty, torn or has a line break")
+    try:
+        marks = [_mark(*mark) for mark in values.get("marks", [])]
+    except (TypeError, ValueError):
+        raise UnusableError(f"{name}: marks are not as export writes them") from None
+    return ids, marks
+
+
+def _mark(kind: Any, mark: Any, at: Any) -> tuple[str, bytes, float]:
+    found = number(at, EARLIEST, LATEST)
+    if not isinstance(kind, str) or _is_torn(kind) or isinstance(at, str) or found is None:
+        raise ValueError
+    return kind, bytes.fromhex(mark), float(found)
+
+
+def _is_torn(text: str) -> bool:
+    """Whether it holds half a character (an unpaired surrogate), which no state can hold."""
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def check(where: str, key: str, value: Any, state_key: str | None) -> None:
+    """Refuse what a poll would not understand. Raises UnusableError.
+
+    `where`: what the message begins with. `state_key`: the source's, for its watermark.
+    """
+    if not isinstance(value, str):
+        raise UnusableError(f"{where}: a value is a text, not {json.dumps(value)[:80]}")
+    if _is_torn(key + value):
+        raise UnusableError(f"{where}: the value holds half a character (an unpaired surrogate)")
+    if key == state_key and value and instant(value) is None:
+        raise UnusableError(
+            f"{where}: {value[:80]!r} is no time: give Unix seconds (1521214343) or ISO 8601 "
+            "(2018-03-16T15:32:23Z), as the API's events spell it"
+        )
+    if key == "lookback_from" and value and instant(value) is None:
+        raise UnusableError(f"{where}: {value[:80]!r} is not a time in Unix seconds")
+    if key in ("resets", "success") and value and whole(value) is None:
+        raise UnusableError(f"{where}: {value[:80]!r} is no whole number")
+    if key == "url" and value and not _is_address(value):
+        raise UnusableError(f"{where}: no address as helr writes it, without user and query")
+    if key in ("chain", *HELD) and value:
+        _check_object(where, value)
+    if key == "chain" and value:
+        _check_chain(where, value)
+
+
+def _is_address(value: str) -> bool:
+    from helr.http.plain_http import bare_url
+
+    return value.startswith(("http://", "https://")) and bare_url(value) == value
+
+
+def _check_object(where: str, value: str) -> None:
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise UnusableError(f"{where}: not a JSON object as helr writes it: {value[:80]!r}")
+
+
+def _check_chain(where: str, value: str) -> None:
+    from helr.pagination import read_chain
+
+    try:
+        read_chain(value)
+    except ValueError:
+        raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}") from None

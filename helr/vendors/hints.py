@@ -1,0 +1,106 @@
+"""What to do about an error, in one sentence: the vendor's own advice first, else general.
+
+A vendor's advice is data (`helr/vendors/*.json`, members `errors` and `no_events`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from helr.http.messages import Request
+    from helr.model import Source
+
+BY_STATUS = {
+    304: "the server reports no change, although the request carried no condition; check the"
+    " cache or proxy in between",
+    400: "the API does not accept a parameter; check query_params against its documentation",
+    401: "the API does not accept the credentials; check auth: token, prefix, expiry",
+    403: "the credentials may not read this; check the scopes and the role of the token",
+    404: "nothing is at this address; check host and path in `url`",
+    405: "this address takes no GET; check `url`",
+    407: "a proxy wants a login; put user and password into HTTPS_PROXY",
+    408: "the server gave up waiting; it is retried",
+    410: "this address is gone; check `url` against the API's documentation",
+    413: "the request asks for too much; lower `limit`",
+    414: "the request is too long; shorten query_params",
+    422: "the API does not accept a parameter; check query_params against its documentation",
+    429: "too many calls; raise schedule.interval_secs and rate_limit.page_delay_secs,"
+    " or lower max_pages",
+}
+NO_AUTH = (
+    "the API wants credentials and the source has no `auth`; set it, or check the key in `headers` "
+    "or query_params"
+)
+REDIRECT = "the address has moved; put the new one into `url`"
+OTHER = "look this status up in the API's documentation"
+SERVER = "the fault is at the server and mostly passes by itself; look at its status page"
+PAGE = (
+    "an HTML page came where JSON was expected; check `url`, and whether a proxy or login page"
+    " stands in between"
+)
+NO_EVENTS = "check the time range and the filters in query_params"
+
+
+def advice(
+    url: str,
+    *,
+    code: str | None = None,
+    status: int | None = None,
+    body: bytes = b"",
+    content_type: str = "",
+) -> str:
+    """One short sentence of advice, "" if there is none.
+
+    `code`: the error's code in the body (`missing_secret` for a secret that is not there).
+    `body`: its beginning is enough.
+    """
+    if code:
+        said = (_vendor(url).get("errors") or {}).get(code)
+        if said:
+            return str(said)
+    if _is_html(body, content_type) and (status is None or status not in (401, 407, 429)):
+        return SERVER if status is not None and status >= 500 else PAGE
+    if status is None or 200 <= status < 300:
+        return ""
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    if 300 <= status < 400:
+        return REDIRECT
+    return SERVER if status >= 500 else OTHER
+
+
+def no_events(source: Source, request: Request) -> str:
+    """What to check when a poll that went well brought no event; where it began, if it did."""
+    vendor = _vendor(source.url)
+    known = source.incremental_from
+    name = known.param_name if known else vendor.get("start_param", "")
+    value = dict(request.params).get(name)
+    begun = f"{name}={value} from {_origin(source, name, value)}; " if value else ""
+    beside = {name, vendor.get("limit_param"), vendor.get("end_param"), "limit"}
+    filters = [param for param in source.query_params if param not in beside]
+    narrowed = f"check {' and '.join(filters)}, which leave events out; " if filters else ""
+    return begun + narrowed + str(vendor.get("no_events") or NO_EVENTS)
+
+
+def _origin(source: Source, name: str, value: str) -> str:
+    """Where the value of a parameter comes from: what the config does not say is the state's."""
+    for place in ("first_request_query_params", "query_params"):
+        if getattr(source, place).get(name) == value:
+            return place
+    in_url = parse_qsl(urlsplit(source.url).query)
+    return "url" if (name, value) in in_url else "the state"
+
+
+def _is_html(body: bytes, content_type: str) -> bool:
+    start = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return True
+    return "html" in content_type.lower() and not start.startswith((b"{", b"["))
+
+
+def _vendor(url: str) -> dict[str, Any]:
+    from helr import vendors
+
+    return vendors.find(url) or {}

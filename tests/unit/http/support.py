@@ -1,0 +1,197 @@
+"""What the transport's tests share: a clock that waits in no time, notes, a raw server."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from helr.clock import Clock
+from helr.errors import PollError
+from helr.http import Request, Response, Transport
+from helr.model import (
+    CircuitBreaker,
+    RateLimit,
+    Resilience,
+    Retries,
+    Source,
+    Timeouts,
+    Tls,
+)
+
+NOW = 1_700_000_000.0
+URL = "http://127.0.0.1:9/audit/v1/logs"
+
+
+class VirtualClock(Clock):
+    """Waits take no time: they are noted, and the time moves on.
+
+    `ahead`: by how much somebody has set the wall clock; `monotonic` knows nothing of it.
+    """
+
+    def __init__(self, now: float = NOW) -> None:
+        super().__init__()
+        self.time = now
+        self.ahead = 0.0
+        self.waits: list[float] = []
+
+    def now(self) -> float:
+        return self.time + self.ahead
+
+    def monotonic(self) -> float:
+        return self.time - NOW
+
+    def sleep(self, seconds: float) -> None:
+        self.check()
+        self.waits.append(seconds)
+        self.time += max(seconds, 0)
+
+
+class Memory(dict[str, str]):
+    """Notes in memory; `writes` counts what would reach the disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+
+    def set(self, key: str, value: str | None) -> None:
+        self.writes += 1
+        if value is None:
+            self.pop(key, None)
+        else:
+            self[key] = value
+
+
+class StatusError(PollError):
+    """As the page decoder raises it for an answer that is no page."""
+
+    def __init__(self, status: int, text: str = "") -> None:
+        super().__init__(text or f"s: HTTP {status}")
+        self.status = status
+        self.server_fault = status >= 500
+
+
+def decode(response: Response) -> bytes:
+    if response.status != 200:
+        raise StatusError(response.status)
+    response.release()
+    return bytes(response.body)
+
+
+def make_source(url: str = URL, **changes: Any) -> Source:
+    """A source without jitter; `retries`, `rate_limit`, `breaker`, `timeouts`, `tls` are dicts."""
+    resilience = Resilience(
+        Timeouts(
+            **({"connect_secs": 5, "request_secs": 5, "read_secs": 5} | changes.pop("timeouts", {}))
+        ),
+        Retries(**({"jitter": 0} | changes.pop("retries", {}))),
+        CircuitBreaker(**changes.pop("breaker", {})),
+        RateLimit(**changes.pop("rate_limit", {})),
+        Tls(**changes.pop("tls", {})),
+    )
+    return Source(**({"name": "s", "url": url, "resilience": resilience} | changes))
+
+
+def make_transport(
+    source: Source,
+    clock: Clock | None = None,
+    notes: Memory | None = None,
+    slots: threading.Semaphore | None = None,
+) -> Transport:
+    return Transport(
+        source,
+        clock=clock or VirtualClock(),
+        notes=Memory() if notes is None else notes,
+        slots=slots or threading.Semaphore(4),
+    )
+
+
+def get(transport: Transport, url: str, *params: tuple[str, str], **options: Any) -> bytes:
+    return transport.fetch(Request(url, params), decode, **options)
+
+
+def answer(body: bytes = b"{}", status: str = "200 OK", *headers: str) -> bytes:
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+class Server:
+    """Answers each connection with the function given; keeps the requests it read."""
+
+    def __init__(self, serve: Callable[[Server, socket.socket], None]) -> None:
+        self._serve = serve
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.requests: list[str] = []
+        self.connections = 0
+        self.done = threading.Event()  # set when the test is over: what waits may end
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/logs"
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
+
+    def _handle(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError, ValueError), connection:
+            self._serve(self, connection)
+
+    def read(self, connection: socket.socket) -> str:
+        """One request's head; raises ValueError when the client has closed."""
+        data = b""
+        while not data.endswith(b"\r\n\r\n"):
+            piece = connection.recv(1)
+            if not piece:
+                raise ValueError("closed")
+            data += piece
+        self.requests.append(data.decode("latin-1"))
+        return self.requests[-1]
+
+    def drip(self, connection: socket.socket, data: bytes, every: float = 0.02) -> None:
+        """A byte at a time for as long as the client listens."""
+        for byte in data:
+            if self.done.wait(every):
+                return
+            connection.sendall(bytes([byte]))
+
+    def close(self) -> None:
+        self.done.set()
+        self._listener.close()
+
+
+@contextlib.contextmanager
+def serving(
+    serve: Callable[[Server, socket.socket], None], context: ssl.SSLContext | None = None
+) -> Iterator[Server]:
+    def over_tls(server: Server, connection: socket.socket) -> None:
+        assert context is not None
+        with context.wrap_socket(connection, server_side=True) as wrapped:
+            serve(server, wrapped)
+
+    server = Server(over_tls if context else serve)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def always(data: bytes) -> Callable[[Server, socket.socket], None]:
+    """Keep the connection and give the same answer to every request."""
+
+    def serve(server: Server, connection: socket.socket) -> None:
+        while True:
+            server.read(connection)
+            connection.sendall(data)
+
+    return serve
