@@ -1,19 +1,53 @@
-"""Every failure helr reports, each with its exit status.
+"""Every failure helr reports: what happened, where, what to do about it, and its exit status.
 
-The text of an error is the one line a user reads: what happened, where, what to do.
+The one line that a user reads is made of these fields here and nowhere else; the log's JSON lines
+and `helr status` show the fields themselves.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """What is wrong with a part of the configuration, and what to do about it."""
+
+    what: str
+    do: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.do}" if self.do else self.what
+
 
 class HelrError(Exception):
-    """A failure with a one-line message; `exit_status` is where it leads."""
+    """A failure. `what` happened; `where`: a file, `file:line` or URL fit to be shown; `do`: what
+    to do about it; `source`: the name of the source it concerns. Each may be empty but `what`.
+
+    `exit_status`: what the process ends with when nothing worse happens.
+    """
 
     exit_status = 1
 
+    def __init__(self, what: str, *, where: str = "", do: str = "", source: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.do = do
+        self.source = source
+
+    @property
+    def text(self) -> str:
+        """The line for where the source is known already: `WHERE: WHAT; DO`."""
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}; {self.do}" if self.do else text
+
+    def __str__(self) -> str:
+        """The whole line: `SOURCE: WHERE: WHAT; DO`."""
+        return f"{self.source}: {self.text}" if self.source else self.text
+
 
 class UnusableError(HelrError):
-    """Command line, config, secret or output cannot be used; nothing was polled."""
+    """The command line, the config, a secret or the output cannot be used; nothing was polled."""
 
     exit_status = 2
 
@@ -31,24 +65,35 @@ class OutputGoneError(HelrError):
 
 
 class PollError(HelrError):
-    """A poll failed; the state stands where it was after the last delivered page.
+    """A poll failed; the source stays where it was after the last delivered page.
 
     `retryable`: the same request may succeed when sent again.
     `server_fault`: counts against the circuit breaker (server error, timeout, connection).
+    `final`: sending the request again is pointless, whatever the status.
     """
 
     retryable = False
     server_fault = False
+    final = False
 
 
 class HeldError(PollError):
-    """The source may not be asked before `until` (Unix seconds): Retry-After or open breaker.
+    """The source may not be polled before `until` (Unix seconds): Retry-After or open breaker.
 
     `secs`: how long that is from now. Whoever waits goes by it, as the clock may be set meanwhile.
     """
 
-    def __init__(self, message: str, until: float, secs: float) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        what: str,
+        *,
+        until: float,
+        secs: float,
+        where: str = "",
+        do: str = "",
+        source: str = "",
+    ) -> None:
+        super().__init__(what, where=where, do=do, source=source)
         self.until = until
         self.secs = secs
 

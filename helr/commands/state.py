@@ -41,7 +41,7 @@ class StateCommand:
         return SqliteStore(self._path, read_only=True) if os.path.exists(self._path) else None
 
     def show(self, name: str) -> None:
-        from helr.recording import scrub
+        from helr.credentials import hidden_in_urls
 
         _know_tokens(self._config)
         store = self._reading()
@@ -53,7 +53,7 @@ class StateCommand:
             return
         print(printable(name))
         for key, value in sorted(stored.values.items()):
-            print(printable(f"  {key}: {scrub.text(value)}"))
+            print(printable(f"  {key}: {hidden_in_urls(value)}"))
         if ids:
             print(f"  ids: {counted(len(ids), 'delivered id')}")
         if stored.marks:

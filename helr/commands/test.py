@@ -101,8 +101,8 @@ def _say(what: str, text: str) -> None:
 
 
 def _shown(request: Request) -> str:
-    from helr.http.plain_http import safe_url
     from helr.recording import scrub
+    from helr.urls import safe_url
 
     query = scrub.query(request)
     return f"GET {safe_url(request.url)}" + (f"?{query}" if query else "")

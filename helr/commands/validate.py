@@ -13,9 +13,9 @@ from typing import Any
 from helr.config import ConfigError, Problem
 from helr.config.load import examine
 from helr.config.warnings import calls_per_minute, page_size
-from helr.http.plain_http import safe_url
 from helr.log import counted, printable
 from helr.model import Config, Source
+from helr.urls import safe_url
 
 
 def run(config_path: str, *, output_format: str = "text", sources: Sequence[str] = ()) -> int:

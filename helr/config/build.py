@@ -96,7 +96,8 @@ def _from_environment(values: Values, name: str) -> tuple[str, ...]:
     ]
     if not found:
         return ()
-    from helr.http.plain_http import bare_url, is_plain, secrets_in_url, user_of
+    from helr.credentials import is_plain, secrets_in_url
+    from helr.urls import bare_url, user_of
 
     url = str(values.tree["sources"][name]["url"])
     address, user = bare_url(url), user_of(url)

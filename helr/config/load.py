@@ -167,7 +167,7 @@ class _Loading:
 
     def config(self, *, warn: bool = False) -> Config:
         """`warn`: with what would lose events, which a new config may do."""
-        from helr.http.plain_http import register_secrets
+        from helr.credentials import register_secrets
 
         whole = globals_from({**self.tree.get("global", {}), **self.overrides})
         sources = {name: source_from(name, self.values, whole) for name in self.names}

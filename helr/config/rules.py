@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from helr.config.problems import KeyPath
-from helr.http.plain_http import is_loopback, is_secret_name
+from helr.credentials import is_secret_name
 from helr.model import TIMEOUT_SECS
+from helr.urls import is_loopback
 
 Rule = tuple[KeyPath, str]  # where, below the source, and what is wrong
 

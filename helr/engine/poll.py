@@ -14,7 +14,6 @@ from helr.engine.position import Fresh, Move, Progress
 from helr.engine.rejects import Rejects
 from helr.http import Transport
 from helr.http.messages import Request
-from helr.http.plain_http import safe_url
 from helr.lines.envelope import Lines
 from helr.log import for_source
 from helr.model import Source
@@ -22,6 +21,7 @@ from helr.output import Batch, Output
 from helr.page.decoder import BadPageError, CursorRefusedError, Decoder, Page
 from helr.pagination import open_paginator
 from helr.state import Checkpoint, Store
+from helr.urls import safe_url
 
 
 class Summary(msgspec.Struct):

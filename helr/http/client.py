@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from helr import __version__
 from helr.auth import SecretError, open_auth
 from helr.clock import Clock
+from helr.credentials import has_secret_path, register_secrets
 from helr.errors import HeldError, PollError, UnusableError
 from helr.http import body, plain_http, rate_headers, rate_limit, redirects
 from helr.http.buffer import Buffer
@@ -28,9 +29,12 @@ from helr.http.timeouts import Deadline
 from helr.http.wait import MOST_SECS
 from helr.log import for_source, redact
 from helr.model import Source
+from helr.urls import path_of, safe_url
 from helr.vendors import hints
 
 if TYPE_CHECKING:
+    import ssl
+
     from helr.http.cookies import Cookies
     from helr.http.transport import Answer, Link
 
@@ -56,7 +60,7 @@ class Transport:
         slots: threading.Semaphore,
         wire: Link | None = None,
     ) -> None:
-        plain_http.register_secrets(source)
+        register_secrets(source)
         if trouble := plain_http.problem(source):
             raise UnusableError(trouble)
         self._source = source
@@ -65,10 +69,10 @@ class Transport:
         self._slots = slots
         self._log = for_source(source.name, source.label_key, source.label_value)
         self._auth = open_auth(source.auth)
-        self._secret_path = plain_http.has_secret_path(source)
+        self._secret_path = has_secret_path(source)
         self._deadline = Deadline(source.resilience.timeouts, clock)
         self._bucket = rate_limit.Bucket(source.resilience.rate_limit, clock)
-        self._context = None if wire else plain_http.tls_context(source)
+        self._context = None if wire else _tls_context(source)
         self._base_headers = {
             "User-Agent": f"helr/{__version__}",
             "Accept": "*/*",
@@ -121,11 +125,11 @@ class Transport:
         until = hold.until()
         if until is not None:
             text = f"not asked before {_utc(until)} {way_out}: {hold.reason}"
-            raise HeldError(f"{name}: {text}", until, hold.left())
+            raise HeldError(text, until=until, secs=hold.left(), source=name)
         until = breaker.blocked_until()
         if until is not None:
             text = f"the circuit breaker is open until {_utc(until)} {way_out}: {breaker.reason}"
-            raise HeldError(f"{name}: {text}", until, breaker.left())
+            raise HeldError(text, until=until, secs=breaker.left(), source=name)
 
     def pause(self) -> tuple[float, str]:
         """Seconds that `fetch` would wait before it asks, and why."""
@@ -159,7 +163,7 @@ class Transport:
             reply.close()
             url, params = target, ()
         raise RefusedError(
-            f"{self._source.name}: {plain_http.safe_url(request.url)}: more than {redirects.MOST}"
+            f"{self._source.name}: {safe_url(request.url)}: more than {redirects.MOST}"
             " redirects; put the final address into `url`"
         )
 
@@ -187,7 +191,7 @@ class Transport:
     def _suggest_cookies(self, error: PollError) -> None:
         """A cursor that is refused may be one that only another node of the API knows."""
         if getattr(error, "final", False) and self._cookie_ignored:
-            error.args = (f"{error}; the server sets a cookie: try `cookies: chain`",)
+            error.what += "; the server sets a cookie: try `cookies: chain`"
 
     def _say_asked(
         self,
@@ -200,12 +204,12 @@ class Transport:
         """The query is shown, but for its secrets."""
         if not self._log.isEnabledFor(logging.DEBUG):
             return
-        from helr.recording import scrub
+        from helr.credentials import hidden_in_urls
 
         query = ("&" if "?" in url else "?") + urlencode(params) if params else ""
         status = f"HTTP {reply.status}, " if reply else ""
         secs = self._clock.monotonic() - began
-        self._log.debug("GET %s: %s%s in %.3f s", scrub.text(url + query), status, what, secs)
+        self._log.debug("GET %s: %s%s in %.3f s", hidden_in_urls(url + query), status, what, secs)
 
     def _credentials(self) -> dict[str, str]:
         try:
@@ -238,14 +242,14 @@ class Transport:
                 raise self._late(error, reply.url) from None
             if isinstance(error, body.BadBody):
                 kind = ConnectError if error.cut else RefusedError
-                where = f"{self._source.name}: {plain_http.safe_url(reply.url)}"
+                where = f"{self._source.name}: {safe_url(reply.url)}"
                 raise kind(f"{where}: {error}") from None
             raise
         elapsed = self._clock.monotonic() - began
-        path = plain_http.path_of(reply.url)
+        path = path_of(reply.url)
         return Response(
             request=request,
-            url=plain_http.safe_url(reply.url),
+            url=safe_url(reply.url),
             path=redact(path) if self._secret_path else path,
             status=reply.status,
             headers=reply.headers,
@@ -257,7 +261,7 @@ class Transport:
 
     def _late(self, late: Late, url: str) -> RequestTimeoutError:
         return RequestTimeoutError(
-            f"{self._source.name}: {plain_http.safe_url(url)}: no whole answer within"
+            f"{self._source.name}: {safe_url(url)}: no whole answer within"
             f" resilience.timeouts.{late.key} ({late.secs:g} s); ask for fewer events a page"
             " (`limit`), or allow more time"
         )
@@ -310,10 +314,10 @@ class Transport:
             until = self._hold_for(secs, self._reason(error))
             text = f"the server asks to wait {_length(secs)} ({header})"
             said = f"{error}; {text}: not asked before {_utc(until)}"
-            raise HeldError(said, until, self._held().left()) from error
+            raise HeldError(said, until=until, secs=self._held().left()) from error
         if not again:
             if attempt > 1:
-                error.args = (f"{error} ({attempt} tries)", *error.args[1:])
+                error.what += f" ({attempt} tries)"
             raise error
         if secs:
             self._hold_for(secs, self._reason(error))  # a restart meanwhile must not ask sooner
@@ -390,6 +394,15 @@ class Transport:
             config = self._source.resilience.circuit_breaker
             self._breaker = Breaker(config, self._clock, self._notes.get(BREAKER_KEY))
         return self._breaker
+
+
+def _tls_context(source: Source) -> ssl.SSLContext | None:
+    """None for plain http, which needs no TLS. Raises UnusableError."""
+    if not source.url.lower().startswith("https:"):
+        return None
+    from helr.http.tls import make_context
+
+    return make_context(source)
 
 
 def _cookies() -> Cookies:

@@ -17,8 +17,8 @@ import urllib3.exceptions as u3
 from helr.errors import PollError
 from helr.http.failures import ConnectError, RefusedError, RequestTimeoutError, TrustError
 from helr.http.head import BadAnswer
-from helr.http.plain_http import safe_url
 from helr.log import redact
+from helr.urls import safe_url
 
 _NAME_CA = (
     "if a private CA or an inspecting proxy signed it, name that CA in resilience.tls.ca_file"

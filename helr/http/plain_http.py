@@ -1,258 +1,12 @@
-"""What must never leave the machine, or the log: secrets in URLs, headers and plain http.
-
-Imports no HTTP library, so that a config check costs nothing.
-"""
+"""Credentials never go over plain http, but to this machine or where the config allows it."""
 
 from __future__ import annotations
 
-import base64
-import ipaddress
-import os
-import re
-from contextlib import suppress
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
 
+from helr.credentials import proxies, secrets_of
 from helr.model import Source
-from helr.secrets import LEAST, redact, secret
-from helr.timestamps import instant
-
-if TYPE_CHECKING:
-    import ssl
-
-# The patterns are texts: compiling them all takes 3 ms of a start, and most configs need none.
-# What is in every name that they call a secret's:
-_SIGNS = (
-    *("key", "token", "secret", "pass", "pwd", "cred", "sig", "jwt", "hmac", "pin", "otp", "sess"),
-    *("sid", "auth", "bearer", "cookie", "sas", "assert", "srf", "nonce", "ticket", "code"),
-)
-# The last words of names of query parameters and headers that hold credentials. Names are cut into
-# words at capitals, dashes, dots and underscores; a number or version at their end does not count.
-_LAST_WORDS = (
-    r"(?:.*(?:token|secret|password|passwd|passphrase|passcode|credentials?|signature|jwt|hmac))"
-    r"|(?:pass|session|api|app|auth|access|secret|user|master|license|private|client"
-    r"|service|subscription|function|encryption|shared|account|admin|site|project|deploy|hapi)?key"
-    r"|pwd|pass|pin|otp|.*sess(?:ion)?id|auth|authorization|authentication|bearer|cookies?|session|sessionid|sid"
-    r"|sas|sig|assertion|csrf|xsrf|keytab|nonce|creds|ticket|authcode|(?:user|db|my)pass"
-)
-_SECRET_NAMES = frozenset(("code", "key_id", "access_key_id", "session_id", "client_secret_id"))
-_SECRET_ENDINGS = ("_access_key_id", "_session_id", "_amz_credential", "_auth_code")
-# Names with such a last word that hold no credential: positions, and keys of data.
-_PLAIN_ENDINGS = (
-    r".*(?:page|next|cursor|continuation|start|skip|sync|delta|scroll|pagination|paging|resume"
-    r"|bookmark|after|before)_?token|.*(?:sort|order|partition|primary|idempotency|group|state"
-    r"|public|cache|dedup|routing|lookup)_?key"
-)
-_WORDS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
-_VERSIONS = r"(?:_(?:[0-9]+|v|ed|sha))+$"
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a query parameter, header or variable of that name holds a credential."""
-    lower = name.lower()
-    return any(sign in lower for sign in _SIGNS) and _is_secret_by_words(name)
-
-
-def _is_secret_by_words(name: str) -> bool:
-    plain = re.sub(_VERSIONS, "", _words(name))
-    if re.fullmatch(_PLAIN_ENDINGS, plain):
-        return False
-    if plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS):
-        return True
-    return re.fullmatch(_LAST_WORDS, plain.rpartition("_")[2]) is not None
-
-
-def _words(name: str) -> str:
-    """`DD-API-KEY`, `ddApiKey` → `dd_api_key`"""
-    return "_".join(word.lower() for word in re.findall(_WORDS, name))
-
-
-SHORTEST = 6  # characters of a secret that only its origin shows to be one
-_WORD = "(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,8})"
-_PLAIN_VALUES = (
-    rf"{_WORD}(?:[-_., ](?:{_WORD}|[0-9]{{1,2}})){{0,2}}"  # words as people write them
-    r"|[0-9.:]+"
-    r"|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
-    r"|(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,10}(?::[0-9]+)?(?:/[a-z0-9/_.-]*)?"
-    r"|(?:~|\.{1,2})?(?:/[A-Za-z]?[a-z0-9]{0,14}(?:[-_.][a-z0-9]{1,14})*)+"  # a path
-)
-# In an address, also what ids look like there, of organisations and accounts.
-_PLAIN_PARTS = (
-    r"(?:(?:[A-Z]?[a-z]{1,14}){1,3}|[A-Z]{1,8}|[a-z]?[0-9]{1,8})[0-9]{0,6}"
-    r"(?:[-_.~](?:(?:[A-Z]?[a-z]{1,14}){1,3}|[A-Z]{1,8})?[0-9]{0,8}){0,6}(?::[0-9]+)?"
-    r"|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-f]{24}|[0-9a-f]{32}"
-)
-_NAMES_AN_ID = (
-    r".*_?(?:id|org|organi[sz]ation|tenant|account|region|zone|env|environment|site|domain|host"
-    r"|hostname|url|uri|name|user|username|email|mail|team|project|workspace|group|role)"
-)
-
-
-def is_plain(value: str, variable: str = "", *, in_address: bool = False) -> bool:
-    """Whether what an environment variable put into a request is plainly not a secret: a number,
-    a time, a truth value, a host, a path, an e-mail address, or words as people write them.
-
-    `variable`: its name tells, too. `in_address`: it is in the URL's host or path.
-    """
-    if len(value) < LEAST or is_secret_name(variable):
-        return len(value) < LEAST
-    if len(value) < SHORTEST or instant(value) is not None:
-        return True
-    if re.fullmatch(_NAMES_AN_ID, _words(variable)) or re.fullmatch(_PLAIN_VALUES, value):
-        return True
-    return in_address and re.fullmatch(_PLAIN_PARTS, value) is not None
-
-
-def secrets_in_url(url: str) -> list[str]:
-    """The pieces of a URL from the environment that may be secrets: of its path and query."""
-    address, _, query = url.partition("?")
-    pieces = [*bare_url(address).split("/")[2:], *re.split("[&=#]", query)]
-    return [piece for piece in pieces if piece and not is_plain(piece, in_address=piece in address)]
-
-
-def safe_url(url: str) -> str:
-    """The URL without user info, query and fragment, and without secrets in the rest."""
-    return redact(bare_url(url))
-
-
-def bare_url(url: str) -> str:
-    """The URL without user info, query and fragment."""
-    info = _user_info(url)
-    plain = url.replace(f"{info}@", "", 1) if info else url
-    plain = plain.partition("?")[0].partition("#")[0]
-    try:
-        parts = urlsplit(plain)  # it remembers what it has split before
-    except ValueError:
-        return plain
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" if host else plain
-
-
-def user_info_secrets(url: str, *, proxy: bool = False) -> list[str]:
-    """The password in a URL, or what is there in its place, also in one that is malformed: each
-    part of it, raw and decoded. A user name beside a password is not a secret.
-
-    `proxy`: the URL has no path to speak of.
-    """
-    info = _user_info(url, proxy=proxy)
-    user, colon, password = info.partition(":")
-    found = password if colon else user
-    parts = re.split(r"[/?#@\\\s:]+", found)
-    return [form for part in (found, *parts) for form in (part, unquote(part)) if form]
-
-
-def user_of(url: str) -> str:
-    """The user name beside a password in the URL, or ""."""
-    user, colon, _ = _user_info(url).partition(":")
-    return user if colon else ""
-
-
-def _logins(url: str, *, proxy: bool = False) -> list[str]:
-    """What `Authorization: Basic` makes of user and password: where that is all there is to see of
-    a short password, it would not be known."""
-    user, _, password = map(unquote, _user_info(url, proxy=proxy).partition(":"))
-    found: list[str] = []
-    if not user + password:
-        return found
-    for encoding in ("utf-8", "latin-1"):
-        with suppress(UnicodeError):
-            found.append(base64.b64encode(f"{user}:{password}".encode(encoding)).decode())
-    return found
-
-
-def _user_info(url: str, *, proxy: bool = False) -> str:
-    """What is before the @ of a URL's host, also where an unescaped / ? # @ made another thing of
-    the password, so that the URL is malformed or names another host."""
-    before, at, _ = url.rpartition("@")
-    if not at:
-        return ""
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/+|/*", before)
-    info = before[scheme.end() :] if scheme else before
-    if proxy:
-        return info
-    head = re.split(r"[/?#]", info, maxsplit=1)[0]
-    try:
-        parts = urlsplit(url)
-        well_formed = bool(parts.netloc and parts.scheme) and (parts.port or 1) > 0
-    except ValueError:
-        well_formed = False
-    if not well_formed:
-        return info if ":" in head or head == info or "@" in head else ""
-    if head == info:
-        return info
-    if "@" in head:  # the last @ is in the path or query, unless these are the rest of a password
-        known, _, host = head.rpartition("@")
-        apart = info[len(head)]
-        odd = apart == "#" or not re.fullmatch(_HOST, host)
-        return (
-            info
-            if odd or (apart == "?" and "." not in host and "/" in url[len(before) :])
-            else known
-        )
-    return info if _may_be_a_login(head) and "/" in url.rpartition("@")[2] else ""
-
-
-_HOST = r"[A-Za-z0-9._-]+(?::[0-9]*)?|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?"
-
-
-def _may_be_a_login(host: str) -> bool:
-    """`bob:12` of http://bob:12/3@host/: no host that anybody asks by that name and port."""
-    name, colon, _ = host.partition(":")
-    return bool(colon) and not ("." in name or name == "localhost" or name.startswith("["))
-
-
-def secrets_of(source: Source) -> list[str]:
-    """The credentials that the configuration itself holds: URL, query and headers."""
-    found = user_info_secrets(source.url)
-    try:
-        pairs = parse_qsl(urlsplit(source.url).query.replace(";", "&"))
-    except ValueError:
-        pairs = []
-    pairs += [*source.query_params.items(), *source.first_request_query_params.items()]
-    pairs += source.headers.items()
-    for name, value in pairs:
-        if is_secret_name(name):
-            found.append(value)
-            found += _parts(value)
-    return [v for v in found if v]
-
-
-def _parts(value: str) -> list[str]:
-    """The secrets in a header's value: `Bearer abc`, `Token token="abc"`, `Basic …`, `d=abc; e=f`.
-
-    The scheme is not one."""
-    scheme, _, rest = value.partition(" ")
-    if scheme.lower() == "basic":
-        with suppress(ValueError):
-            login = base64.b64decode(rest, validate=True)
-            return [rest, login.decode("utf-8", "surrogateescape").partition(":")[2]]
-    pieces = re.split(r"[\s=,;\"']+", value)
-    return [*value.split()[1:], *(piece for piece in pieces if len(piece) >= 8)]
-
-
-def register_secrets(source: Source) -> None:
-    """Make sure that no line shows a credential of the source's configuration."""
-    found = secrets_of(source) + _logins(source.url)
-    for value in source.from_environment:
-        found += (value, *_parts(value), *user_info_secrets(value))
-    for proxy in _proxies():
-        found += user_info_secrets(proxy, proxy=True) + _logins(proxy, proxy=True)
-    for value in found:
-        secret(value)
-
-
-def has_secret_path(source: Source) -> bool:
-    """Whether a secret is in the URL's path, which is sent on with each event."""
-    return any(value in urlsplit(source.url).path for value in source.from_environment)
-
-
-def _proxies() -> list[str]:
-    """What `*_proxy` variables name, in any case, as urllib reads them."""
-    return [
-        value
-        for name, value in os.environ.items()
-        if value and name.lower().endswith("_proxy") and name.lower() != "no_proxy"
-    ]
+from helr.urls import is_loopback, safe_url
 
 
 def problem(source: Source) -> str | None:
@@ -279,41 +33,17 @@ def problem(source: Source) -> str | None:
 
 def _first_hop(source: Source) -> str | None:
     """Why credentials over plain http to this machine would leave it: a proxy is asked first."""
-    if not _proxies():
+    if not proxies():
         return None
     from helr.startup import import_requests
 
     import_requests()
-    from requests.utils import get_environ_proxies
+    from helr.http.urllib3_transport import environ_proxies
 
-    proxy = get_environ_proxies(source.url)
+    proxy = environ_proxies(source.url)
     if not (proxy.get("http") or proxy.get("all")):
         return None
     return (
         f"{source.name}: {safe_url(source.url)}: plain http would show the credentials to the "
         "proxy that HTTP_PROXY names; add this host to NO_PROXY, or set allow_insecure: true"
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host is this machine, by name or address."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def path_of(url: str) -> str:
-    """The path that was asked for."""
-    return urlsplit(url.partition("?")[0]).path or "/"
-
-
-def tls_context(source: Source) -> ssl.SSLContext | None:
-    """The TLS context for the source, None for plain http. Raises UnusableError."""
-    if not source.url.lower().startswith("https:"):
-        return None
-    from helr.http.tls import make_context  # plain http needs no TLS
-
-    return make_context(source)

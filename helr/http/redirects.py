@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from helr.http.failures import RefusedError
-from helr.http.plain_http import safe_url
+from helr.urls import origin, safe_url
 
 MOST = 5
 SEE_OTHER = 303  # what was asked for is done; its result is there
 STATUSES = frozenset((301, 302, SEE_OTHER, 307, 308))
-PORTS = {"http": 80, "https": 443}
 
 
 def target(name: str, status: int, headers: Mapping[str, str], url: str) -> str | None:
@@ -61,9 +60,3 @@ def _lost(url: str, there: str) -> list[str]:
         return []
     names = [name for name, _ in parse_qsl(asked.query, keep_blank_values=True)]
     return [name for name in dict.fromkeys(names) if name not in kept]
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port. Raises ValueError."""
-    parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS.get(parts.scheme)

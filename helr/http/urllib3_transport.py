@@ -30,9 +30,9 @@ from helr.errors import PollError
 from helr.http.diagnosis import explain, is_disconnect
 from helr.http.failures import RefusedError
 from helr.http.head import MOST_BYTES, BadAnswer, framing, read_head
-from helr.http.plain_http import safe_url
 from helr.http.timeouts import Deadline
 from helr.model import Source
+from helr.urls import safe_url
 
 
 class Reply:
@@ -136,10 +136,15 @@ class Wire:
             raise
 
 
+def environ_proxies(url: str) -> dict[str, str]:
+    """The proxies that the environment names for a URL."""
+    return dict(requests.utils.get_environ_proxies(url))
+
+
 def _usable_proxies(source: Source) -> dict[str, str]:
     """The proxies that the environment names for a source. Raises RefusedError, as the library
     would end in a TypeError on an address without a host."""
-    found = dict(requests.utils.get_environ_proxies(source.url))
+    found = environ_proxies(source.url)
     for proxy in found.values():
         try:
             host = urllib3.util.parse_url(proxy if "//" in proxy else f"http://{proxy}").host

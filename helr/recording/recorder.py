@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import Any
 
 from helr import recording
+from helr.credentials import hidden_in_urls, register_secrets
 from helr.errors import UnusableError
 from helr.http import Decode, Request, Response, Transport
 from helr.http.messages import T
-from helr.http.plain_http import register_secrets
 from helr.log import HIDDEN, for_source
 from helr.model import Source
 from helr.recording import Recording, scrub
@@ -157,9 +157,10 @@ class _Recording(Transport):
 
 def _scrubbed(response: Response) -> Recording:
     query, body = scrub.query(response.request), scrub.body(response.body)
-    changed = {"body": body != response.body, "path": scrub.text(response.path) != response.path}
+    path, url = hidden_in_urls(response.path), hidden_in_urls(response.url)
+    changed = {"body": body != response.body, "path": path != response.path}
     return Recording(
-        url=f"{scrub.text(response.url)}?{query}" if query else scrub.text(response.url),
+        url=f"{url}?{query}" if query else url,
         status=response.status,
         headers=scrub.headers(response.headers),
         body=body,

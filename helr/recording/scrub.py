@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from urllib.parse import unquote_plus, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
+from helr.credentials import hidden_in_urls, is_secret_name
 from helr.http.messages import Request
-from helr.http.plain_http import is_secret_name
 from helr.log import HIDDEN, redact
 
-_USER = re.compile(r"//[^/?#@\s]*@")
-_PARAM = re.compile(r"([?&;])([^=&;#?\s]+)=([^&#\s>\"]*)")
 _DECODED = ("content-encoding", "content-length", "transfer-encoding")
 
 
 def query(request: Request) -> str:
     """What was asked for: the query of the source's URL and the parameters, secrets hidden."""
     parts = urlsplit(request.url).query, urlencode(request.params)
-    return text("?" + "&".join(part for part in parts if part)).strip("?")
-
-
-def text(value: str) -> str:
-    """A text that may hold URLs."""
-    return redact(_PARAM.sub(_hide, _USER.sub("//", value)))
-
-
-def _hide(match: re.Match[str]) -> str:
-    joint, name, _ = match.groups()
-    return f"{joint}{name}={HIDDEN}" if is_secret_name(unquote_plus(name)) else match[0]
+    return hidden_in_urls("?" + "&".join(part for part in parts if part)).strip("?")
 
 
 def headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -39,7 +26,7 @@ def headers(given: Mapping[str, str]) -> dict[str, str]:
     """
     encoded = given.get("Content-Encoding")
     return {
-        name: HIDDEN if is_secret_name(name) else text(value)
+        name: HIDDEN if is_secret_name(name) else hidden_in_urls(value)
         for name, value in given.items()
         if not (encoded and name.lower() in _DECODED)
     }

@@ -82,7 +82,7 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
 
 
 def _is_address(value: str) -> bool:
-    from helr.http.plain_http import bare_url
+    from helr.urls import bare_url
 
     return value.startswith(("http://", "https://")) and bare_url(value) == value
 

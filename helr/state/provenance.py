@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from helr.http.plain_http import safe_url
 from helr.model import Source
 from helr.secrets import HIDDEN
+from helr.urls import safe_url
 
 KEY = "url"
 

@@ -17,7 +17,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from helr import secrets
-from helr.http.plain_http import register_secrets, safe_url
+from helr.credentials import register_secrets
+from helr.urls import safe_url
 from tests.unit.http.support import make_source
 from tests.unit.test_secrets import CHARACTERS
 

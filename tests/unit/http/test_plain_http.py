@@ -8,19 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helr import secrets
-from helr.http import plain_http
-from helr.http.plain_http import (
-    is_plain,
-    is_secret_name,
-    problem,
-    register_secrets,
-    safe_url,
-    secrets_of,
-    user_info_secrets,
-)
+from helr import credentials, secrets
+from helr.credentials import is_plain, is_secret_name, register_secrets, secrets_of
+from helr.http.plain_http import problem
 from helr.model import Auth
 from helr.secrets import redact
+from helr.urls import safe_url, user_info_secrets
 from tests.unit.http.support import make_source
 
 BEARER = Auth("bearer", {"token_env": "TOKEN"})
@@ -307,7 +300,7 @@ def test_plain_http_to_this_machine_is_judged_by_its_first_hop(
 
 fragments = st.sampled_from(
     [
-        *plain_http._SIGNS,
+        *credentials._SIGNS,
         "Signature",
         "Credential",
         "AuthToken",
@@ -323,4 +316,4 @@ fragments = st.sampled_from(
 
 @given(st.lists(fragments | st.text(max_size=6), max_size=5).map("".join))
 def test_the_short_look_at_a_name_passes_over_no_secret(name: str) -> None:
-    assert plain_http.is_secret_name(name) == plain_http._is_secret_by_words(name)
+    assert credentials.is_secret_name(name) == credentials._is_secret_by_words(name)
