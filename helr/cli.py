@@ -441,17 +441,11 @@ def _run(args: argparse.Namespace) -> int:
         from helr import terminal
 
         live = terminal.begin(sys.stderr, args.output)
-    return run.run(
-        _load(args, args.source, replay=args.replay_dir is not None, stream=live),
-        args.source,
-        stopping,
-        once=args.once,
-        output_path=args.output,
-        rotation=rotation,
-        record_dir=args.record_dir,
-        replay_dir=args.replay_dir,
-        live=live,
+    options = run.Options(
+        args.once, args.source, args.output, rotation, args.record_dir, args.replay_dir
     )
+    config = _load(args, args.source, replay=args.replay_dir is not None, stream=live)
+    return run.run(config, options, stopping, live)
 
 
 def _load(

@@ -70,11 +70,14 @@ class PollError(HelrError):
     `retryable`: the same request may succeed when sent again.
     `server_fault`: counts against the circuit breaker (server error, timeout, connection).
     `final`: sending the request again is pointless, whatever the status.
+    `limited`: it means that there were too many requests. `status`: the HTTP status, 0 without.
     """
 
     retryable = False
     server_fault = False
     final = False
+    limited = False
+    status = 0
 
 
 class HeldError(PollError):

@@ -17,6 +17,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from helr.errors import HelrError
 from helr.log_writer import LineWriter
 from helr.secrets import HIDDEN, excerpt, printable, redact, secret, shown
 
@@ -65,6 +66,12 @@ class Log(Adapter):
         fields = kwargs.pop("fields", None)
         kwargs["extra"] = {**(self.extra or {}), "fields": fields}
         return msg, kwargs
+
+    def failure(self, error: HelrError) -> None:
+        """A failure, with its parts as members of a JSON line."""
+        parts = {"what": error.what, "where": error.where, "do": error.do}
+        fields = {name: text for name, text in parts.items() if text}
+        self.error("%s", error.text, fields=fields)
 
 
 def for_source(name: str, label_key: str = "", label_value: str = "") -> Log:
@@ -216,8 +223,8 @@ class _Pretty(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         level, text = _level(record), _message(record)
         name = getattr(record, "name_", "")
-        if name:  # most texts begin with their source's name already
-            text = name + ": " + text.removeprefix(name + ": ")
+        if name:
+            text = f"{name}: {text}"
         trace = _trace(record)
         shown = printable(f"{text} {trace}" if trace else text)
         head = f"{level.upper():5}"

@@ -11,11 +11,11 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TextIO
 
 from helr.clock import Clock
-from helr.engine.poll import Summary
+from helr.engine.events import Delivered, Event, Summary
 from helr.timestamps import rfc3339
 
 _FIRST_SECS = 0.5  # a run that is over by then needs no line
@@ -67,19 +67,22 @@ class LiveLine:
         self._shown = ""
         self._over = threading.Event()
         self._began = time.monotonic()
-        self._summaries: Callable[[], Sequence[Summary]] = tuple
+        self._summaries: dict[str, Summary] = {}  # of each source's last poll
         self._thread = threading.Thread(target=self._draw_often, daemon=True)
 
-    def start(self, summaries: Callable[[], Sequence[Summary]]) -> None:
-        """`summaries`: what each source's poll has done so far."""
-        self._summaries = summaries
+    def start(self) -> None:
         self._thread.start()
+
+    def hear(self, event: Event) -> None:
+        """An observer (see helr.engine.events)."""
+        if isinstance(event, Delivered):
+            self._summaries[event.source.name] = event.summary
 
     def stop(self) -> None:
         """Take the line away, and say what came of it all."""
         self._over.set()
         with self._lock:
-            summaries = self._summaries()
+            summaries = list(self._summaries.values())
             closing = f"{_told(summaries, time.monotonic() - self._began)}\n"
             more = any(summary.pages for summary in summaries)
             self._put((_CLEAR if self._shown else "") + (closing if more else ""))
@@ -89,7 +92,7 @@ class LiveLine:
         wait = _FIRST_SECS
         while not self._over.wait(wait):
             wait = _EVERY_SECS
-            text = _told(self._summaries(), time.monotonic() - self._began)
+            text = _told(list(self._summaries.values()), time.monotonic() - self._began)
             left = self.clock.waiting()
             if left > 1:
                 text += f", waiting {left:.0f} s"

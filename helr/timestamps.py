@@ -111,3 +111,12 @@ def earlier(spelling: str, seconds: float) -> str:
     scale = next((scale for above, scale in _SCALES if abs(number) > above), 1)
     back = int(seconds * scale) if isinstance(number, int) else seconds * scale
     return spell(number - back)
+
+
+def spell_duration(secs: float) -> str:
+    """`1.5 s`, `5 min`, `2.0 h`, `30 days`"""
+    if secs < 120:
+        return f"{secs:.1f} s"
+    if secs < 7_200:
+        return f"{secs / 60:.0f} min"
+    return f"{secs / 3600:.1f} h" if secs < 100 * 3600 else f"{secs / 86_400:.0f} days"

@@ -18,11 +18,15 @@ def safe_url(url: str) -> str:
     return redact(bare_url(url))
 
 
+def without_user_info(url: str) -> str:
+    """The URL without user and password."""
+    info = _user_info(url)
+    return url.replace(f"{info}@", "", 1) if info else url
+
+
 def bare_url(url: str) -> str:
     """The URL without user info, query and fragment."""
-    info = _user_info(url)
-    plain = url.replace(f"{info}@", "", 1) if info else url
-    plain = plain.partition("?")[0].partition("#")[0]
+    plain = without_user_info(url).partition("?")[0].partition("#")[0]
     try:
         parts = urlsplit(plain)  # it remembers what it has split before
     except ValueError:

@@ -1,52 +1,52 @@
-"""How a source proves who it is: one file per kind of `auth.type`.
+"""How helr proves to an API who it is: one file per `auth.type`, named after it.
 
-A kind is a module here with two functions: `problem(options)`, which says why the secret
-cannot be used (never what it is), and `connect(options)`, which gives an Authenticator.
+A kind is a module here with a function `open(options)` that gives an Auth.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
-from helr.errors import PollError
-from helr.model import Auth
+from helr.errors import PollError, Problem
+from helr.messages import Request, Response
+from helr.model import Auth as Options
+
+Flow = Generator[Request, Response, Response]
 
 
 class SecretError(PollError):
     """A secret is missing, unreadable or unfit at the moment it is needed."""
 
 
-class Authenticator(Protocol):
-    def headers(self) -> dict[str, str]:
-        """The headers for the next request, from the secret as it is now.
+class Auth(Protocol):
+    def check(self) -> Problem | None:
+        """Why the secret cannot be used, naming its variable or file but never what it is.
 
-        Raises SecretError. What is read is registered with `helr.log.secret`.
+        What is read is registered with helr.secrets.
         """
+        ...
+
+    def flow(self, request: Request) -> Flow:
+        """Yields what is to be sent for a request and is sent the answer to it, until it returns
+        the answer that counts. Each time the secret is read as it is now. Raises SecretError."""
+        ...
 
 
 class Anonymous:
     """No `auth` in the configuration."""
 
-    def headers(self) -> dict[str, str]:
-        return {}
-
-
-def problem(auth: Auth | None) -> str | None:
-    """Why the secret cannot be used, naming its variable or file; None if it can."""
-    if auth is None:
+    def check(self) -> Problem | None:
         return None
-    text: str | None = _kind(auth).problem(auth.options)
-    return text
+
+    def flow(self, request: Request) -> Flow:
+        return (yield request)
 
 
-def open_auth(auth: Auth | None) -> Authenticator:
-    """The authenticator that the configuration asks for. Reads no secret yet."""
-    if auth is None:
+def open_auth(options: Options | None) -> Auth:
+    """What the configuration asks for. Reads no secret yet."""
+    if options is None:
         return Anonymous()
-    made: Authenticator = _kind(auth).connect(auth.options)
+    made: Auth = import_module(f"helr.auth.{options.type}").open(options.options)
     return made
-
-
-def _kind(auth: Auth) -> Any:
-    return import_module(f"helr.auth.{auth.type}")

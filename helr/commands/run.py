@@ -6,15 +6,19 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from helr.clock import Clock
-from helr.engine.scheduler import STATE_TRIES, Collector, within
+from helr.engine.assemble import pollers
+from helr.engine.event_log import log_event
+from helr.engine.events import Event
+from helr.engine.scheduler import STATE_TRIES, Scheduler, within
 from helr.errors import UnusableError
-from helr.http import Transport
+from helr.http.client import Client
 from helr.model import Config, Source
 from helr.output.open import check_stdout, open_output
 from helr.signals import Stopping
 from helr.state import Store, open_store
-from helr.state.lock import hold_source
 
 if TYPE_CHECKING:
     from helr.output.rotation import Rotation
@@ -24,93 +28,106 @@ if TYPE_CHECKING:
 
 _LIVE_SECS = 0.2  # a terminal that is stopped (Ctrl-S) takes nothing
 
-_locks: list[int] = []  # held until the process ends
 
-
-def run(
-    config: Config,
-    names: Sequence[str],
-    stopping: Stopping,
-    *,
-    once: bool,
-    output_path: str | None,
-    rotation: Rotation | None = None,
-    record_dir: str | None = None,
-    replay_dir: str | None = None,
-    live: LiveLine | None = None,
-) -> int:
-    """Poll the named sources (all, when none is named); the exit status.
+class Options(Struct, frozen=True):
+    """What the command line says of a run. `sources`: their names, all when none is given.
 
     With `record_dir` the responses are kept there; with `replay_dir` they come from there, and
-    neither state nor lock is touched. Raises UnusableError, LockedError, OutputGoneError,
-    StateError.
+    neither state nor lock is touched.
     """
-    if output_path is None:
+
+    once: bool = False
+    sources: Sequence[str] = ()
+    output: str | None = None
+    rotation: Rotation | None = None
+    record_dir: str | None = None
+    replay_dir: str | None = None
+
+
+def run(config: Config, options: Options, stopping: Stopping, live: LiveLine | None = None) -> int:
+    """Poll; the exit status. Raises UnusableError, LockedError, OutputGoneError, StateError."""
+    if options.output is None:
         check_stdout()
     clock = Clock() if live is None else live.clock
-    sources = [config.sources[name] for name in dict.fromkeys(names or config.sources)]
-    recordings = _recordings(sources, record_dir or replay_dir)
-    _check_own_files(config, output_path, recordings, writes=record_dir is not None)
-    tape = _tape(sources, record_dir, replay_dir, once=once, every=not names)
-    store = tape.store or open_store(config.globals.state)
-    if store.durable:
-        _locks.extend(hold_source(config.globals.state.path, source.name) for source in sources)
-    store.prove()
-    if store.unfinished():
-        from helr.output.file import complete_others
+    sources = [config.sources[name] for name in dict.fromkeys(options.sources or config.sources)]
+    _check_own_files(config, options, sources, writes=True)
+    mode = _mode(sources, options)
+    store = _open_store(config, options, mode.store, sources, clock)
 
-        complete_others(store, output_path, clock)
-    settle_secs = 0 if replay_dir is not None else config.globals.settle_secs
+    def observe(event: Event) -> None:
+        log_event(event)
+        if live is not None:
+            live.hear(event)
+
     output = open_output(
-        output_path,
-        rotation,
-        settle_secs,
+        options.output,
+        options.rotation,
+        0 if options.replay_dir is not None else config.globals.settle_secs,
         store,
         clock,
-        lambda error: collector.gone(error),
-        state_tries=STATE_TRIES if once else None,
+        lambda error: scheduler.gone(error),
+        state_tries=STATE_TRIES if options.once else None,
     )
-    if output_path is not None:  # once more, now that all are open: a file may have many names
-        _check_own_files(config, output_path, recordings)
-    tape.begin(store)
-    collector = Collector(sources, output, store, clock, tape.connect)
-    stopping.ask = collector.stop
-    if live is not None:
-        live.start(collector.summaries)
-    try:
-        status = collector.run(once=once)
-    finally:
-        if live is not None:
-            within(_LIVE_SECS, live.stop)
+    if options.output is not None:  # once more, now that all are open: a file may have many names
+        _check_own_files(config, options, sources)
+    mode.begin(store)
+    made = pollers(sources, store, output, clock=clock, connect=mode.connect, observe=observe)
+    scheduler = Scheduler(made, output, clock, observe)
+    status = _schedule(scheduler, stopping, options, live)
     if clock.stopping:
         os._exit(status)  # threads may still be at work; none of them is waited for
-    status |= tape.finish()
+    status |= mode.finish()
     store.close()
     return status
 
 
-def _recordings(sources: list[Source], directory: str | None) -> list[str]:
-    """The directories of these sources' recordings."""
-    if directory is None:
-        return []
-    from helr.recording import folder
+def _open_store(
+    config: Config, options: Options, given: Store | None, sources: list[Source], clock: Clock
+) -> Store:
+    """The state, held and known to be writable, with what other runs left undone done."""
+    store = given or open_store(config.globals.state)
+    for source in sources:
+        store.lease(source.name)
+    store.check_writable()
+    if store.journal.unfinished():
+        from helr.output.file import complete_others
 
-    return [folder(directory, source.name) for source in sources]
+        complete_others(store, options.output, clock)
+    return store
+
+
+def _schedule(
+    scheduler: Scheduler, stopping: Stopping, options: Options, live: LiveLine | None
+) -> int:
+    stopping.ask = scheduler.stop
+    if live is None:
+        return scheduler.run(once=options.once)
+    live.start()
+    try:
+        return scheduler.run(once=options.once)
+    finally:
+        within(_LIVE_SECS, live.stop)
 
 
 def _check_own_files(
-    config: Config, output_path: str | None, recordings: list[str], *, writes: bool = False
+    config: Config, options: Options, sources: list[Source], *, writes: bool = False
 ) -> None:
     """Raise UnusableError when something would be written into a file of helr's own."""
-    if output_path is None and not recordings:
+    directory = options.record_dir or options.replay_dir
+    if options.output is None and directory is None:
         return  # standard output was checked when the config was loaded
     from helr.output import own_files
 
-    if output_path is not None:
-        own_files.check_output(output_path, config, recordings)
+    recordings: list[str] = []
+    if directory is not None:
+        from helr.recording import folder
+
+        recordings = [folder(directory, source.name) for source in sources]
+    if options.output is not None:
+        own_files.check_output(options.output, config, recordings)
     if recordings:
         own_files.check_standard(config, recordings)
-    if writes:
+    if writes and options.record_dir is not None:
         own_files.check_recordings(recordings, config)
 
 
@@ -118,7 +135,7 @@ class _Live:
     """What a recording or a replay does, for a run that is neither."""
 
     store = None
-    connect = Transport
+    connect = Client
 
     def begin(self, store: Store) -> None:
         pass
@@ -127,24 +144,18 @@ class _Live:
         return 0
 
 
-def _tape(
-    sources: list[Source],
-    record_dir: str | None,
-    replay_dir: str | None,
-    *,
-    once: bool,
-    every: bool,
-) -> _Live | Recorder | Replay:
-    if not once and (record_dir is not None or replay_dir is not None):
+def _mode(sources: list[Source], options: Options) -> _Live | Recorder | Replay:
+    if options.record_dir is None and options.replay_dir is None:
+        return _Live()
+    if not options.once:
         raise UnusableError(
             "--record-dir and --replay-dir need --once: a recording holds one poll of each source"
         )
-    if record_dir is not None:
+    if options.record_dir is not None:
         from helr.recording.recorder import Recorder
 
-        return Recorder(record_dir, sources)
-    if replay_dir is not None:
-        from helr.recording.replayer import Replay
+        return Recorder(options.record_dir, sources)
+    from helr.recording.replayer import Replay
 
-        return Replay(replay_dir, sources, every=every)
-    return _Live()
+    assert options.replay_dir is not None
+    return Replay(options.replay_dir, sources, every=not options.sources)

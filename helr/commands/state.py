@@ -17,9 +17,9 @@ from helr.engine import watermark
 from helr.errors import UnusableError
 from helr.log import counted, printable
 from helr.model import Config, Source
-from helr.state import RESERVED, Checkpoint, Stored, export, peek
-from helr.state.export import LISTS
+from helr.state import export, peek
 from helr.state.lock import hold_source
+from helr.state.records import LISTS, RESERVED, Checkpoint, Stored
 from helr.state.sqlite import SqliteStore
 from helr.timestamps import instant, spelling
 
@@ -101,7 +101,7 @@ class StateCommand:
 
     def export(self) -> None:
         store = self._reading()
-        whole = {name: export.dump(store, name) for name in store.sources()} if store else {}
+        whole = {name: export.dump(store.source(name)) for name in store.sources()} if store else {}
         json.dump(whole, sys.stdout, indent=2, sort_keys=True)
         print()
 
@@ -165,7 +165,7 @@ def run(config: Config, action: str, **options: Any) -> int:
 def _know_tokens(config: Config) -> None:
     """So that none is shown which an API gave back; one that is missing is no matter here."""
     for source in config.sources.values():
-        auth.problem(source.auth)
+        auth.open_auth(source.auth).check()
 
 
 def _state_key(source: Source) -> str | None:

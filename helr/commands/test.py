@@ -1,6 +1,6 @@
-"""`helr test`: ask a source what its next poll would ask, and say what a person wants to know.
+"""`helr test`: fetch a source's next page and print it, without changing any state.
 
-Reads the state and never moves it. Events go to standard output, the report to standard error.
+Events go to standard output, the report to standard error.
 """
 
 from __future__ import annotations
@@ -8,51 +8,56 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping
 from math import inf
 
 from helr.clock import Clock
-from helr.engine.position import Progress
+from helr.engine.assemble import parts
 from helr.errors import HeldError, StateError
-from helr.http import Request, Response, Transport
 from helr.http.circuit_breaker import Breaker
+from helr.http.retry_after import Note
 from helr.lines.envelope import Lines
 from helr.log import for_source
+from helr.messages import Request, Response
 from helr.model import Config, Source, State
-from helr.page.decoder import Decoder, Page
-from helr.pagination import open_paginator
-from helr.state import SourceNotes, open_store, peek
+from helr.page.page import Page
+from helr.pagination import LAST
+from helr.state import open_store, peek
 from helr.state.memory import MemoryStore
+from helr.state.records import BREAKER, RETRY_AFTER, Stored
 from helr.timestamps import instant, rfc3339
 from helr.vendors import hints
 
 
 def run(config: Config, name: str) -> int:
-    """The exit status. Raises PollError when the API's answer is no page of events."""
+    """The exit status. Raises PollError when the API's answer is not a page of events."""
     source = config.sources[name]
-    stored = peek(config.globals.state, name)
-    paginator = open_paginator(source.pagination)
-    progress = Progress(source, paginator, stored, list)
-    lines = Lines(source)
-    decode = Decoder(source, paginator.cursor_path, [*progress.paths, *lines.paths])
-    values = dict(stored.values)
-    clock = Clock()
-    breaker = Breaker(source.resilience.circuit_breaker, clock, values.pop("breaker", None))
-    notes = _Notes(config.globals.state, name, values)
-    slots = threading.BoundedSemaphore(1)
-    transport = Transport(source, clock=clock, notes=notes, slots=slots)
+    stored, clock = peek(config.globals.state, name), Clock()
+    breaker = Breaker(source.resilience.circuit_breaker, clock, stored.values.get(BREAKER))
+    without = {key: value for key, value in stored.values.items() if key != BREAKER}
+    retry, decode, position, lines = parts(
+        source,
+        Stored(without, stored.marks),
+        MemoryStore().source(name),
+        _note(config.globals.state, name),
+        clock=clock,
+        slots=threading.BoundedSemaphore(1),
+    )
     try:
-        transport.check_held()
+        retry.check_held()
     except HeldError as error:
-        _say("held", f"{error}; nothing was asked")
+        _say("held", f"{error.text}; nothing was requested")
         return error.exit_status
     _tell_breaker(name, breaker)
-    request = progress.request()
+    request = position.next_request()
     _say("request", _shown(request))
-    decode.looks_for_more = True
-    page = transport.fetch(request, lambda response: _told(response, decode))
+    for attempt in retry.attempts():
+        with attempt:
+            response = attempt.send(request)
+            _told(response)
+            page = decode(response, looks_for_more=True)
+            break
     _report(source, request, page)
-    progress.fresh(page)  # what does not fit the config is a warning of its own
+    position.fresh(page)  # what does not fit the config is a warning of its own
     for reject in page.rejects:
         _say("set aside", f"{reject.place} {reject.why}")
     sys.stdout.flush()
@@ -61,26 +66,21 @@ def run(config: Config, name: str) -> int:
     return 0
 
 
-class _Notes(SourceNotes):
+def _note(state: State, name: str) -> Note:
     """Only a Retry-After is kept for the next process, because it is the server's word."""
 
-    def __init__(self, state: State, name: str, values: Mapping[str, str]) -> None:
-        super().__init__(MemoryStore(), name, values)
-        self._state = state
-
-    def set(self, key: str, value: str | None) -> None:
-        if key == "hold" and value != self.get(key) and self._state.backend == "sqlite":
-            self._keep(key, value)
-        super().set(key, value)
-
-    def _keep(self, key: str, value: str | None) -> None:
-        try:
-            store = open_store(self._state)
-        except StateError as error:  # what the API said comes first
-            for_source(self._source).warning("%s: %s; a run will not know it", key, error)
+    def note(key: str, value: str | None) -> None:
+        if key != RETRY_AFTER or state.backend == "memory":
             return
-        SourceNotes(store, self._source, self._values).set(key, value)
+        try:
+            store = open_store(state)
+        except StateError as error:  # what the API said comes first
+            for_source(name).warning("%s: %s; a run will not know it", key, error.text)
+            return
+        store.source(name).note(key, value)
         store.close()
+
+    return note
 
 
 def _tell_breaker(name: str, breaker: Breaker) -> None:
@@ -89,7 +89,7 @@ def _tell_breaker(name: str, breaker: Breaker) -> None:
     if until is not None:
         _say(
             "breaker",
-            f"open until {rfc3339(int(until))}: a run asks nothing before that, this does; "
+            f"open until {rfc3339(int(until))}: a run requests nothing before that, this does; "
             f"`helr state reset {name} --hold` closes it",
         )
 
@@ -108,13 +108,12 @@ def _shown(request: Request) -> str:
     return f"GET {safe_url(request.url)}" + (f"?{query}" if query else "")
 
 
-def _told(response: Response, decode: Decoder) -> Page:
+def _told(response: Response) -> None:
     _say("status", f"HTTP {response.status}, {len(response.body)} bytes")
     _say("time", f"{response.elapsed:.3f} s")
     for header, value in response.headers.items():
         if "ratelimit" in header.lower().replace("-", "") or "retry-after" in header.lower():
             _say("rate limit", f"{header}: {value}")
-    return decode(response)
 
 
 def _report(source: Source, request: Request, page: Page) -> None:
@@ -127,16 +126,16 @@ def _report(source: Source, request: Request, page: Page) -> None:
     if times:
         _say("newest", rfc3339(max(times)))
         _say("oldest", rfc3339(min(times)))
-    _say("next page", "yes" if page.cursor else f"no{_doubt(source, page)}")
+    _say("next page", f"no{_doubt(source, page)}" if page.next == LAST else "yes")
 
 
 def _doubt(source: Source, page: Page) -> str:
     """A wrong cursor_path looks like the last page, which is seldom a full one."""
     from helr.config.warnings import page_size
 
-    if source.pagination.strategy != "cursor" or len(page.raws) < (page_size(source) or inf):
+    if source.pagination.strategy == "none" or len(page.raws) < (page_size(source) or inf):
         return ""
     return (
-        ", though this one is full: if there are more events, check pagination.cursor_path, where "
-        "nothing stands"
+        ", though this one is full: if there are more events, check `pagination`, which found "
+        "nothing that leads to them"
     )

@@ -21,14 +21,14 @@ Need = tuple[KeyPath, str]  # where in the config, and what is wrong
 def secrets(name: str, source: dict[str, Any], environ: Mapping[str, str]) -> Iterator[Need]:
     """The secrets and certificates of a source that are absent or cannot be read."""
     if "auth" in source:
-        from helr.auth import problem
+        from helr.auth import open_auth
         from helr.vendors import hints
 
-        trouble = problem(auth_from(source["auth"]))
-        if trouble:
-            used = next((key for key in ("token_file", "token_env") if key in source["auth"]), "")
+        problem = open_auth(auth_from(source["auth"])).check()
+        if problem:
+            used = next((key for key in source["auth"] if key.endswith(("_file", "_env"))), "")
             advice = hints.advice(str(source["url"]), code="missing_secret")
-            trouble += f"; {advice}" if advice else ""
+            trouble = f"{problem}; {advice}" if advice else str(problem)
             yield ("sources", name, "auth", used), trouble
     given = source.get("resilience", {}).get("tls", {})
     tls = tls_from(given)
@@ -36,9 +36,9 @@ def secrets(name: str, source: dict[str, Any], environ: Mapping[str, str]) -> It
     for kind in ("ca", "client_cert", "client_key"):
         file, variable = getattr(tls, f"{kind}_file"), getattr(tls, f"{kind}_env")
         if file is not None:
-            trouble = unreadable(file)
-            if trouble:
-                yield (*path, f"{kind}_file"), trouble
+            unread = unreadable(file)
+            if unread:
+                yield (*path, f"{kind}_file"), unread
         elif variable is not None and not environ.get(variable):
             yield (*path, f"{kind}_env"), f"the environment variable {variable} is not set"
 

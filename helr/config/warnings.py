@@ -249,8 +249,10 @@ def _other_token(source: Source, prefix: str) -> bool:
     if source.auth is None or source.auth.type != "bearer":
         return False
     from helr.auth import open_auth
+    from helr.messages import Request
 
-    sent = open_auth(source.auth).headers().get("Authorization", "")
+    request = next(open_auth(source.auth).flow(Request(source.url)))
+    sent = request.headers.get("Authorization", "")
     return not sent.rpartition(" ")[2].startswith(prefix)
 
 

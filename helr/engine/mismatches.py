@@ -13,13 +13,13 @@ import msgspec
 from helr.engine.dedupe import TIME_FOLLOWS, composite_keys
 from helr.log import Log, counted, excerpt
 from helr.model import Source
-from helr.page.decoder import Page
+from helr.page.page import Page
 
 _LOOKED_AT = 1000  # events whose ids are compared with their bytes: a wrong path shows early
 _MOST_KEYS = 12  # shown of an event
 
 
-class Told:
+class Mismatches:
     """What one source was warned of."""
 
     def __init__(self, source: Source, log: Log) -> None:
@@ -35,9 +35,9 @@ class Told:
             self._said.add(what)
             self._log.warning(text, *args)
 
-    def findings(self, page: Page, keys: Sequence[str | None]) -> None:
+    def look(self, page: Page, keys: Sequence[str | None]) -> None:
         """Look at one page; most of what there is to say shows on a source's first."""
-        self.saw_an_end |= page.cursor is None
+        self.saw_an_end |= page.token is None
         if page.next_signs:
             self._warn("more", "%s", unfollowed(self._source, page.next_signs))
         if not page.raws:

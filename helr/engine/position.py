@@ -1,7 +1,8 @@
-"""How far one source has come, in memory: its position, the edge, delivered ids, resets.
+"""Where one source stands, in memory: its point, the edge, delivered ids, resets.
 
-Pure bookkeeping: a page goes in, what of it is fresh comes out, and the checkpoint that records
-the page. Nothing here changes before `adopt` is told that the page was delivered.
+Pure bookkeeping: it says what to ask next, what of a page is fresh, and what the page changes,
+which is a value (`Advance`) with the one checkpoint that records it. Nothing changes here before
+`adopt` is told that the page was delivered.
 """
 
 from __future__ import annotations
@@ -13,81 +14,110 @@ from math import floor
 import msgspec
 
 from helr.engine import dedupe, watermark
-from helr.engine.mismatches import Told
-from helr.engine.rejects import Reject
+from helr.engine.mismatches import Mismatches
+from helr.engine.request import first_request, next_request, start_of
 from helr.errors import DamagedStateError, StateError
-from helr.http.messages import Request
 from helr.log import for_source
+from helr.messages import Request
 from helr.model import Source
 from helr.numbers import whole
-from helr.page.decoder import Page
-from helr.pagination import Chain, Paginator, Position, next_request, read_chain, start_of
-from helr.state import Checkpoint, Stored, provenance
-from helr.timestamps import instant
+from helr.page.page import Page, Reject
+from helr.pagination import Keep, More, Pagination
+from helr.state import provenance, records
+from helr.state.records import Chain, Checkpoint, Stored, read_chain
+from helr.timestamps import earlier, instant
 
 _STUCK = 2  # resets in a row without a finished chain that are worth a warning
 
 
-class Fresh(msgspec.Struct):
-    """What a page holds that was not delivered before.
+class Point(msgspec.Struct):
+    """The watermark, and the token and chain of an unfinished chain.
 
-    `keep`: indexes of those events, None for all. `keys`: their ids, empty without dedupe.
+    `since`: an instant before the watermark from which the next chain's lookback counts; None
+    when that is the watermark itself.
+    """
+
+    watermark: str | None = None
+    token: str | None = None
+    chain: Chain | None = None
+    since: float | None = None
+
+    def start(self, lookback_secs: float) -> str | None:
+        """The watermark, set back by the lookback, in its own spelling."""
+        at = instant(self.watermark)
+        if self.watermark is None or not lookback_secs or at is None:
+            return self.watermark
+        behind = max(at - self.since, 0) if self.since is not None else 0
+        return earlier(self.watermark, lookback_secs + behind) or self.watermark
+
+
+class Fresh(msgspec.Struct):
+    """What of a page was not delivered before.
+
+    `keep`: indexes of those events, None for all. `keys`: what stands for each of them and for
+    each of the `rejects`, empty without dedupe. `times`: of all the page's events.
     """
 
     keep: list[int] | None
     keys: list[str | None]
     times: watermark.Times | None
+    rejects: Sequence[Reject] = ()
 
 
-class Move(msgspec.Struct):
-    """A page's effect: the position after it and the checkpoint that records it.
+class Advance(msgspec.Struct):
+    """What a page, or a reset, changes once it is delivered, and the checkpoint that records it.
 
-    `edge`: the checkpoint's marks of the edge, as `watermark.Edge` keeps them.
+    `edge`: new marks at the watermark's edge, `edge_below`: older ones are forgotten. `ended`: the
+    poll ends with it. `circles`: the page's token was already given in this chain.
     """
 
-    position: Position
+    point: Point
     checkpoint: Checkpoint
-    keys: Sequence[str | None] = ()
+    ended: bool = True
+    circles: bool = False
+    resets: int = 0
     edge: watermark.Marks = {}
+    edge_below: float | None = None
 
 
-class Progress:
+class Position:
     """`ids`: reads the delivered ids, asked for only when they are first needed."""
 
     def __init__(
-        self, source: Source, paginator: Paginator, stored: Stored, ids: Callable[[], list[str]]
+        self, source: Source, pagination: Pagination, stored: Stored, ids: Callable[[], list[str]]
     ) -> None:
         self.source = source
-        self.paginator = paginator
+        self.pagination = pagination
         self._log = for_source(source.name, source.label_key, source.label_value)
         self._incremental = source.incremental_from
         self._load_ids = ids
         self._seen: dedupe.Seen | None = None
+        self._capacity = source.dedupe.capacity if source.dedupe else 0
         self._warned = False
-        self.told = Told(source, self._log)
+        self.mismatches = Mismatches(source, self._log)
         values = stored.values
-        self._url = values.get(provenance.KEY)  # of the API that all this comes from
+        self._api = values.get(records.API)  # that all this comes from; a Rust helr keeps none
         if warning := provenance.another(source, values):
             self._log.warning("%s", warning)
         self._trouble: StateError | None = None  # this source's alone: its polls tell it
-        self.position = Position(
+        self.point = Point(
             values.get(self._incremental.state_key) if self._incremental else None,
-            values.get(paginator.state_key) if paginator.cursor_path else None,
-            self._chain(values.get("chain")),
-            instant(values.get("lookback_from")),
+            values.get(pagination.state_key),
+            self._chain(values.get(records.CHAIN)),
+            instant(values.get(records.LOOKBACK_FROM)),
         )
-        self.resets = whole(values.get("resets"), 1000) or 0
+        self.resets = whole(values.get(records.RESETS), 1000) or 0
         self.edge = watermark.Edge(watermark.unpacked(stored.marks))
-        self.cursors = {mark for kind, mark, _ in stored.marks if kind == "cursor"}
+        self.tokens = {mark for kind, mark, _ in stored.marks if kind == records.TOKEN_MARK}
 
     def _chain(self, text: str | None) -> Chain | None:
         try:
             return read_chain(text) if text else None
         except ValueError:
-            name = self.source.name
             self._trouble = DamagedStateError(
-                f"{name}: the chain in the state is not as helr writes it: "
-                f"`helr state reset {name}` starts over"
+                "the chain in the state was not written by helr",
+                do=f"`helr state reset {self.source.name}` starts over",
+                source=self.source.name,
             )
             return None
 
@@ -99,49 +129,72 @@ class Progress:
             list(unique.id_paths) if unique else []
         )
 
-    def request(self) -> Request:
-        """What is asked next. A cursor that Helr left has no chain: it goes on without a start.
+    @property
+    def is_new(self) -> bool:
+        """Whether what an answer shows may still say something about the configuration."""
+        return self.point.watermark is None or not self.mismatches.saw_an_end
 
-        Raises StateError when the state is not as helr writes it.
-        """
+    # -- what to ask
+
+    def next_request(self) -> Request:
+        """Raises StateError when the state is not as helr writes it."""
         if self._trouble:
             raise self._trouble
-        if self.position.cursor and not self.position.chain:
+        point = self.point
+        if point.token is None:
+            lookback = self._incremental.lookback_secs if self._incremental else 0
+            return first_request(self.source, point.start(lookback))
+        if point.chain is None:
             self._log.info(
-                "the cursor in the state has no chain record (Helr wrote it): going on with it, "
-                "without the start of its chain"
+                "the cursor in the state has no chain record (the Rust helr wrote it): continuing "
+                "with it, without the start of its chain"
             )
-            self.position.chain = Chain()
-        return next_request(self.source, self.paginator, self.position)
+            point.chain = Chain()
+        return next_request(self.source, self.pagination, point.token, point.chain.start)
 
-    def loops(self, page: Page) -> bool:
-        """Whether the page names a next cursor that this chain has already been given."""
-        return page.cursor is not None and (
-            page.cursor == self.position.cursor or _short(page.cursor) in self.cursors
-        )
+    # -- what is fresh
 
     def fresh(self, page: Page) -> Fresh:
-        if not page.raws:
-            self.told.findings(page, [])
-            return Fresh(None, [], None)
-        times = self._times(page)
-        keep, keys = None, list[str | None]()
-        ids: list[str | None] = []
-        if times and (repeats := self.edge.repeats(page.raws, times)):
-            keep = [index for index in range(len(page.raws)) if index not in repeats]
-        if self.source.dedupe and keep != []:
-            ids = keys = self._keys(page, times)
-            keys = keys if keep is None else [keys[index] for index in keep]
-            places = range(len(page.raws)) if keep is None else keep
+        """What of the page is to be delivered."""
+        times = self._times(page) if page.raws else None
+        keep = self._beyond_the_edge(page, times)
+        keys, ids = list[str | None](), list[str | None]()
+        if self.source.dedupe and page.raws and keep != []:
+            ids = self._keys(page, times)
+            keep, keys = self._unseen(page, ids, keep)
+        self.mismatches.look(page, ids)
+        rejects = list(page.rejects)
+        if self.source.dedupe and rejects:
+            rejects, more = self._unseen_rejects(rejects)
+            keys = [*keys, *more]
+        return Fresh(keep, keys, times, rejects)
 
-            def same(one: int, other: int) -> bool:
-                return self.told.same(page, places[one], places[other], keys[one] or "")
+    def _beyond_the_edge(self, page: Page, times: watermark.Times | None) -> list[int] | None:
+        repeats = self.edge.repeats(page.raws, times) if times else set[int]()
+        return [i for i in range(len(page.raws)) if i not in repeats] if repeats else None
 
-            if (new := self.seen.fresh(keys, same)) is not None:
-                keep = new if keep is None else [keep[index] for index in new]
-                keys = [keys[index] for index in new]
-        self.told.findings(page, ids)
-        return Fresh(keep, keys, times)
+    def _unseen(
+        self, page: Page, ids: list[str | None], keep: list[int] | None
+    ) -> tuple[list[int] | None, list[str | None]]:
+        """What is left of `keep`, and the keys of that."""
+        places = range(len(page.raws)) if keep is None else keep
+        keys = ids if keep is None else [ids[index] for index in keep]
+
+        def same(one: int, other: int) -> bool:
+            return self.mismatches.same(page, places[one], places[other], keys[one] or "")
+
+        new = self.seen.fresh(keys, same)
+        if new is None:
+            return keep, keys
+        return [places[index] for index in new], [keys[index] for index in new]
+
+    def _unseen_rejects(self, rejects: list[Reject]) -> tuple[list[Reject], list[str | None]]:
+        """What was set aside for the first time, whose keys are remembered as those of events."""
+        keys: list[str | None] = [dedupe.key_of_bytes(reject.text) for reject in rejects]
+        new = self.seen.fresh(keys, lambda one, other: False)  # several of a page are alike
+        if new is None:
+            return rejects, keys
+        return [rejects[index] for index in new], [keys[index] for index in new]
 
     def _keys(self, page: Page, times: watermark.Times | None) -> list[str | None]:
         """What identifies each event: its id, and its time where that is known, as ids that are
@@ -153,163 +206,173 @@ class Progress:
             return keys
         return self.seen.timed(keys, times.instants)
 
-    def fresh_rejects(self, page: Page, fresh: Fresh) -> list[Reject]:
-        """What was set aside for the first time, whose keys are remembered as those of events."""
-        if not self.source.dedupe:
-            return list(page.rejects)
-        keys = [dedupe.key_of_bytes(reject.text) for reject in page.rejects]
-        new = self.seen.fresh(keys, lambda one, other: False)  # several of a page are alike
-        indexes = range(len(keys)) if new is None else new
-        fresh.keys = [*fresh.keys, *(keys[index] for index in indexes)]
-        return [page.rejects[index] for index in indexes]
-
     @property
     def seen(self) -> dedupe.Seen:
         if self._seen is None:
-            capacity = self.source.dedupe.capacity if self.source.dedupe else 0
-            # the newest: an id that was forgotten and came again may stand there twice
-            self._seen = dedupe.Seen(capacity, self._load_ids()[-capacity:])
+            # the newest: an id that was forgotten and delivered once more may be there twice
+            self._seen = dedupe.Seen(self._capacity, self._load_ids()[-self._capacity :])
         return self._seen
 
     def _times(self, page: Page) -> watermark.Times | None:
         if not self._incremental:
             return None
         path = self._incremental.event_timestamp_path
-        values, whole = page.column(path), page.seconds(path) is not None
-        return watermark.read(self._log, values, page.received, whole=whole)
+        values, plain = page.column(path), page.seconds(path) is not None
+        return watermark.read(self._log, values, page.received, whole=plain)
 
-    def after(self, request: Request, page: Page, fresh: Fresh) -> Move:
+    # -- what a page changes
+
+    def after(self, page: Page, fresh: Fresh) -> Advance:
         """What the page changes once it is delivered."""
-        chain = msgspec.structs.replace(
-            self.position.chain or Chain(start_of(self.source, request))
-        )
+        chain = self._continued(page, fresh.times)
+        circles = self._circles(page)
+        point = self.point if circles else self._moved(page, chain)
+        advance = self._advance(point)
+        advance.circles = circles
+        advance.ended = not isinstance(page.next, More)
+        checkpoint = advance.checkpoint
+        checkpoint.ids = fresh.keys
+        if fresh.times:
+            self._mark_edge(advance, page, fresh.times)
+        self._name_api(checkpoint)
+        if advance.ended:  # the end of the chain is the poll's: one commit for both
+            checkpoint.values[records.SUCCESS] = str(int(page.received))
+        return advance
+
+    def _continued(self, page: Page, times: watermark.Times | None) -> Chain:
+        """The chain with this page."""
+        before = self.point.chain
+        chain = msgspec.structs.replace(before or self._begun(page, times))
         chain.events += len(page.raws)
-        times = fresh.times
-        if not self.position.chain:
-            chain.began, chain.first = page.received, times.greatest if times else None
         if times and times.after(chain.greatest):
             chain.greatest, chain.spelled = times.greatest, times.spelled
         if times and times.reached is not None:
             chain.reached = times.reached
         self._warn_capacity(chain)
-        mark = self.position.watermark
-        if self.loops(page):
-            position = self.position  # the cursor is refused: what stands, stands
-        elif page.cursor is not None:
-            position = Position(mark, page.cursor, chain, self.position.since)
-        else:
-            position = self._finished(chain)
-        move = Move(position, self._checkpoint(position), fresh.keys)
-        if times:
-            move.checkpoint.at = times.latest if times.greatest is None else times.greatest
-            self._mark_edge(move, page, times)
-        self._name_api(move.checkpoint, fresh)
-        return move
+        return chain
 
-    def _finished(self, chain: Chain) -> Position:
+    def _begun(self, page: Page, times: watermark.Times | None) -> Chain:
+        start = start_of(self.source, page.response.request)
+        return Chain(start, began=page.received, first=times.greatest if times else None)
+
+    def _circles(self, page: Page) -> bool:
+        """Whether the page names a next token that this chain has already been given."""
+        token = page.token
+        if isinstance(page.next, Keep):
+            return token == self.point.token and bool(page.raws)
+        return token is not None and (token == self.point.token or _short(token) in self.tokens)
+
+    def _moved(self, page: Page, chain: Chain) -> Point:
+        if page.token is None:
+            return self._finished(chain)
+        return Point(self.point.watermark, page.token, chain, self.point.since)
+
+    def _finished(self, chain: Chain) -> Point:
         """Where the next chain begins. What came late while this one was read may be older than
         all that it read last: with lookback_secs, the next one looks back from what this one's
         API can have shown when it began, if reading it all again repeats nothing."""
-        mark = _later(self.position.watermark, chain)
+        mark = _later(self.point.watermark, chain)
         at, incremental = instant(mark), self._incremental
         if at is None or incremental is None or not incremental.lookback_secs:
-            return Position(mark)
+            return Point(mark)
         since = chain.began
-        if self.source.dedupe and chain.events <= self.source.dedupe.capacity:
-            known = (instant(self.position.watermark), chain.first)
+        if self.source.dedupe and chain.events <= self._capacity:
+            known = (instant(self.point.watermark), chain.first)
             since = max((each for each in known if each is not None), default=chain.began)
-        return Position(mark, since=since if since is not None and since < at else None)
+        return Point(mark, since=since if since is not None and since < at else None)
 
-    def _checkpoint(self, position: Position) -> Checkpoint:
-        before, changes = self.position, dict[str, str | None]()
-        capacity = self.source.dedupe.capacity if self.source.dedupe else 0
-        checkpoint = Checkpoint(values=changes, capacity=capacity)
-        if position.cursor != before.cursor:
-            changes[self.paginator.state_key] = position.cursor
-            if position.cursor is None:
-                checkpoint.forget.append(("cursor", None))
+    def _advance(self, point: Point) -> Advance:
+        """To another point, with the checkpoint that records only that."""
+        before, changes = self.point, dict[str, str | None]()
+        checkpoint = Checkpoint(values=changes, capacity=self._capacity)
+        if point.token != before.token:
+            changes[self.pagination.state_key] = point.token
+            if point.token is None:
+                checkpoint.forget = [(records.TOKEN_MARK, None)]
             else:
-                checkpoint.marks.append(("cursor", _short(position.cursor), 0))
-        if position.chain != before.chain:
-            changes["chain"] = _as_text(position.chain)
-        if self._incremental and position.watermark != before.watermark:
-            changes[self._incremental.state_key] = position.watermark
-        if position.since != before.since:
-            changes["lookback_from"] = None if position.since is None else f"{position.since:.6f}"
-        if self.resets and position.cursor is None:
-            changes["resets"] = None
-        return checkpoint
+                checkpoint.marks = [(records.TOKEN_MARK, _short(point.token), 0)]
+        if point.chain != before.chain:
+            changes[records.CHAIN] = point.chain.dump() if point.chain else None
+        if self._incremental and point.watermark != before.watermark:
+            changes[self._incremental.state_key] = point.watermark
+        if point.since != before.since:
+            changes[records.LOOKBACK_FROM] = None if point.since is None else f"{point.since:.6f}"
+        resets = self.resets if point.token is not None else 0
+        if resets != self.resets:
+            changes[records.RESETS] = None
+        return Advance(point, checkpoint, resets=resets)
 
-    def _mark_edge(self, move: Move, page: Page, times: watermark.Times) -> None:
+    def _mark_edge(self, advance: Advance, page: Page, times: watermark.Times) -> None:
         """Remember the events at or past the edge. Those that fell behind it are forgotten at the
         end of the chain: its next pages may bring them again."""
-        chain = move.position.chain
-        edge = _second(chain.greatest if chain else instant(move.position.watermark))
+        checkpoint, chain = advance.checkpoint, advance.point.chain
+        checkpoint.at = times.latest if times.greatest is None else times.greatest
+        edge = _second(chain.greatest if chain else instant(advance.point.watermark))
         since = floor(page.received) if edge is None else edge
-        move.edge = self.edge.reaches(since, page.raws, times)
-        move.checkpoint.marks += watermark.packed(move.edge)
+        advance.edge = self.edge.marks_from(since, page.raws, times)
+        checkpoint.marks = checkpoint.marks + watermark.packed(advance.edge)
         if edge is not None and not chain and self.edge.behind(edge):
-            move.checkpoint.forget.append(("edge", edge))
+            advance.edge_below = edge
+            checkpoint.forget = [*checkpoint.forget, (records.EDGE_MARK, edge)]
 
-    def _name_api(self, checkpoint: Checkpoint, fresh: Fresh) -> None:
+    def _name_api(self, checkpoint: Checkpoint) -> None:
         """The first checkpoint that moves something says where it comes from, and so does the
         first page from another API."""
-        moves = self._url or checkpoint.values or checkpoint.marks or fresh.keys
+        moves = self._api or checkpoint.values or checkpoint.marks or checkpoint.ids
         now = provenance.address(self.source)
-        if (self._incremental or self.source.dedupe) and moves and now != self._url:
-            checkpoint.values[provenance.KEY] = now
+        if (self._incremental or self.source.dedupe) and moves and now != self._api:
+            checkpoint.values[records.API] = now
 
-    def reset(self) -> Move:
-        """The cursor was refused: cursor and chain go, the watermark stays."""
-        move = Move(Position(self.position.watermark, since=self.position.since), Checkpoint())
-        move.checkpoint = self._checkpoint(move.position)
-        move.checkpoint.values["resets"] = str(self.resets + 1)
-        if self.resets + 1 >= _STUCK:
+    def reset(self) -> Advance:
+        """The token was refused: token and chain are dropped, the watermark is kept."""
+        advance = self._advance(Point(self.point.watermark, since=self.point.since))
+        advance.resets = self.resets + 1
+        advance.checkpoint.values[records.RESETS] = str(advance.resets)
+        if advance.resets >= _STUCK:
             self._log.warning(
                 "%d cursor resets in a row without finishing a chain: cursors expire faster "
                 "than the chain is read: raise query_params.limit or pagination.max_pages",
-                self.resets + 1,
+                advance.resets,
             )
-        return move
+        return advance
 
-    def adopt(self, move: Move) -> None:
-        """The move was delivered: it is where the source stands now."""
-        self.position = move.position
-        if move.keys:
-            self.seen.add(move.keys, move.checkpoint.at)
-        for kind, below in move.checkpoint.forget:
-            if kind == "cursor":
-                self.cursors.clear()
-            elif below is not None:
-                self.edge.forget(below)
-        self.cursors |= {mark for kind, mark, _ in move.checkpoint.marks if kind == "cursor"}
-        self.edge.add(move.edge)
-        self._url = move.checkpoint.values.get(provenance.KEY, self._url)
-        if "resets" in move.checkpoint.values:
-            self.resets = int(move.checkpoint.values["resets"] or 0)
+    def adopt(self, advance: Advance) -> None:
+        """The advance was delivered: it is where the source stands now."""
+        before, self.point = self.point.token, advance.point
+        checkpoint = advance.checkpoint
+        if checkpoint.ids:
+            self.seen.add(checkpoint.ids, checkpoint.at)
+        if advance.point.token is None:
+            self.tokens.clear()
+        elif advance.point.token != before:
+            self.tokens.add(_short(advance.point.token))
+        if advance.edge_below is not None:
+            self.edge.forget(advance.edge_below)
+        self.edge.add(advance.edge)
+        self._api = checkpoint.values.get(records.API, self._api)
+        self.resets = advance.resets
 
     def everything(self) -> Checkpoint:
         """One checkpoint that says all of this, for a state file that was lost."""
-        position, self.position = self.position, Position()
-        checkpoint = self._checkpoint(position)
-        self.position = position
+        here, self.point = self.point, Point()
+        checkpoint = self._advance(here).checkpoint
+        self.point = here
         checkpoint.ids = list(self.seen.ids) if self.source.dedupe else []
         checkpoint.marks = watermark.packed(self.edge.marks)
-        checkpoint.marks += [("cursor", mark, 0) for mark in self.cursors]
+        checkpoint.marks += [(records.TOKEN_MARK, mark, 0) for mark in self.tokens]
         if self.resets:
-            checkpoint.values["resets"] = str(self.resets)
-        if self._url:
-            checkpoint.values[provenance.KEY] = self._url
+            checkpoint.values[records.RESETS] = str(self.resets)
+        if self._api:
+            checkpoint.values[records.API] = self._api
         return checkpoint
 
     def _warn_capacity(self, chain: Chain) -> None:
-        unique = self.source.dedupe
-        if unique and chain.events > unique.capacity and not self._warned:
+        if self.source.dedupe and chain.events > self._capacity and not self._warned:
             self._warned = True
             self._log.warning(
                 "a chain of more than %d events is longer than dedupe.capacity: after a reset "
-                "or with lookback_secs, events may come twice: set capacity to %d or more",
-                unique.capacity,
+                "or with lookback_secs, events may be delivered twice: set capacity to %d or more",
+                self._capacity,
                 2 * chain.events,
             )
 
@@ -322,13 +385,9 @@ def _later(mark: str | None, chain: Chain) -> str | None:
     return chain.spelled
 
 
-def _as_text(chain: Chain | None) -> str | None:
-    return msgspec.json.encode(chain).decode() if chain else None
-
-
 def _second(at: float | None) -> float | None:
     return None if at is None else floor(at)
 
 
-def _short(cursor: str) -> bytes:
-    return blake2b(cursor.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+def _short(token: str) -> bytes:
+    return blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -11,32 +11,28 @@ import json
 import os
 from collections.abc import Sequence
 
-import msgspec
-
-from helr.log import Log, counted, excerpt
+from helr.log import counted, excerpt, for_source
+from helr.model import Source
+from helr.page.page import Page, Reject
 from helr.timestamps import rfc3339
 
 MOST_BYTES = 64_000_000
 
 
-class Reject(msgspec.Struct, frozen=True):
-    """An element that is not an event. `place`: `entries[3]`. `why`: `is null, not an event`."""
-
-    place: str
-    why: str
-    text: str
-
-
 class Rejects:
     """`path`: where they are kept; None: nowhere, as the state is in memory only."""
 
-    def __init__(self, source: str, path: str | None, log: Log) -> None:
-        self._source = source
+    def __init__(self, source: Source, path: str | None) -> None:
+        self._source = source.name
         self._path = path
-        self._log = log
+        self._log = for_source(source.name, source.label_key, source.label_value)
 
-    def keep(self, found: Sequence[Reject], url: str, received: float) -> None:
-        """Say what was set aside, and keep it. A file that cannot be written is said, too."""
+    def keep(self, found: Sequence[Reject], page: Page) -> None:
+        """Say what was set aside of a page, and keep it. A file that cannot be written is reported,
+        too."""
+        if not found:
+            return
+        url, received = page.response.url, page.received
         kept = f"kept in {self._path}" if self._path and self._write(found, url, received) else ""
         first, more = found[0], f" and {len(found) - 1} more" if len(found) > 1 else ""
         self._log.warning(

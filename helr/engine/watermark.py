@@ -71,7 +71,7 @@ class Edge(msgspec.Struct):
         found = digests(raws[index] for index, _ in known)
         return {index for (index, at), mark in zip(known, found, strict=True) if mark in marks[at]}
 
-    def reaches(self, second: float, raws: Sequence[Any], times: Times) -> Marks:
+    def marks_from(self, second: float, raws: Sequence[Any], times: Times) -> Marks:
         """New marks of the events of that second or later."""
         if times.latest is None or times.latest < second:
             return {}

@@ -1,11 +1,4 @@
-"""From a Request to a Response: auth, pace, breaker, retries, one answer.
+"""From a Request to a Response: authenticated, paced, retried, and held back where that is due.
 
 Importing it imports no HTTP library; the first request does.
 """
-
-from __future__ import annotations
-
-from helr.http.client import Transport
-from helr.http.messages import Decode, Notes, Request, Response
-
-__all__ = ["Decode", "Notes", "Request", "Response", "Transport"]

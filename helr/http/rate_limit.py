@@ -1,26 +1,42 @@
-"""When the next request may go out by our own rules: backoff and `max_requests_per_second`.
+"""When the next request may go out by our own rules: `max_requests_per_second`, and with
+`adaptive` a server's budget of requests that is spent.
 
-Durations in seconds. What the server asks for: helr/http/rate_headers.py.
+Durations in seconds. What the server's headers say: helr/http/rate_headers.py.
 """
 
 from __future__ import annotations
 
-import random
 from math import ceil
 
 from helr.clock import Clock
-from helr.model import RateLimit, Retries
+from helr.model import RateLimit
+
+SPENT = "the server's request budget is spent (rate_limit.adaptive)"
+_OWN_RATE = "rate_limit.max_requests_per_second"
 
 
-def backoff(retries: Retries, attempt: int) -> float:
-    """The wait after the failed try number `attempt` (from 1), with jitter."""
-    try:
-        secs = retries.initial_backoff_secs * retries.multiplier ** (attempt - 1)
-    except OverflowError:
-        secs = retries.max_backoff_secs
-    secs = min(secs, retries.max_backoff_secs)
-    secs *= 1 + random.uniform(-retries.jitter, retries.jitter)  # noqa: S311 - spreads load
-    return min(secs, retries.max_backoff_secs)
+class Pace:
+    """The pace of one source."""
+
+    def __init__(self, limits: RateLimit, clock: Clock) -> None:
+        self._bucket = Bucket(limits, clock)
+        self._clock = clock
+        self._refilled = 0.0  # clock.monotonic()
+
+    def wait(self) -> tuple[float, str]:
+        """Seconds until the next request may be sent, and why."""
+        own, theirs = self._bucket.wait(), self._refilled - self._clock.monotonic()
+        return (theirs, SPENT) if theirs > own else (own, _OWN_RATE)
+
+    def take(self) -> tuple[float, str]:
+        """The same for a request that is sent then."""
+        wait = self.wait()
+        self._bucket.take()
+        return wait
+
+    def spent(self, secs: float) -> None:
+        """The server's budget is refilled after that many seconds."""
+        self._refilled = self._clock.monotonic() + secs
 
 
 class Bucket:

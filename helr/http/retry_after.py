@@ -1,41 +1,44 @@
-"""What the server forbids until a time, kept so that no later process asks before it."""
+"""What the server forbids until a time (Retry-After), kept so that no later process asks sooner."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
 
 from helr.clock import Clock
-from helr.http.messages import Notes
 from helr.http.wait import Wait
+from helr.state.records import RETRY_AFTER, read_object
 
-KEY = "hold"
+Note = Callable[[str, str | None], None]
 
 
-class Hold:
-    """A wait that the server asked for, and why. Read once from the notes."""
+class RetryAfter:
+    """A wait that the server asked for, and why.
 
-    def __init__(self, notes: Notes, clock: Clock) -> None:
-        self._notes = notes
+    `saved`: what the state has of it. `note`: records a value of the state.
+    """
+
+    def __init__(self, saved: str | None, note: Note, clock: Clock) -> None:
+        self._note = note
         self._wait = Wait(clock)
-        self._noted = False  # whether the notes hold it
+        self._noted = saved is not None
         self.reason = ""
-        saved = notes.get(KEY)
-        if saved is None:
-            return
-        self._noted = True
-        record = _record(saved)
-        self._wait.load(record)
-        self.reason = str(record.get("reason", ""))
-        self.until()
+        if saved is not None:
+            record = read_object(saved)
+            self._wait.load(record)
+            self.reason = str(record.get("reason", ""))
+            self.until()
 
     def set(self, secs: float, reason: str) -> float:
         """Begin one of that many seconds, if that is not too long; its end in Unix seconds."""
         self._wait.begin(secs)
         self.reason, self._noted = reason, True
-        saved = self._wait.dump()
-        self._notes.set(KEY, json.dumps({**saved, "reason": reason}))
-        return saved["until"]
+        self._note(RETRY_AFTER, self.dump())
+        return self._wait.dump()["until"]
+
+    def dump(self) -> str | None:
+        """What the state should have of it."""
+        return json.dumps({**self._wait.dump(), "reason": self.reason}) if self._noted else None
 
     def left(self) -> float:
         """Seconds, 0 when it is over."""
@@ -53,12 +56,4 @@ class Hold:
         if self._noted:
             self._noted, self.reason = False, ""
             self._wait.begin(0)
-            self._notes.set(KEY, None)
-
-
-def _record(saved: str) -> dict[str, Any]:
-    try:
-        found = json.loads(saved)
-    except (ValueError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {}
+            self._note(RETRY_AFTER, None)

@@ -1,12 +1,14 @@
-"""What the transport asks of whatever carries its requests: the network, or a recording."""
+"""The seam under the HTTP client: what carries its requests, the network or a recording."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
 
+from helr.messages import Request
 
-class Answer(Protocol):
+
+class Reply(Protocol):
     """An answer whose headers are here and whose body is still coming."""
 
     status: int
@@ -20,10 +22,8 @@ class Answer(Protocol):
         """What is left of the body is not wanted."""
 
 
-class Link(Protocol):
+class Transport(Protocol):
     """Where requests go."""
 
-    def get(
-        self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
-    ) -> Answer:
-        """Send one GET. Raises PollError, Late, Stopped."""
+    def send(self, request: Request) -> Reply:
+        """Send one request. Raises PollError, Late, Stopped."""

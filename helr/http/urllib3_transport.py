@@ -1,4 +1,4 @@
-"""One GET over HTTP: the only file that knows requests and urllib3.
+"""One request over HTTP: the only file that knows requests and urllib3.
 
 What it adds to them: every wait is bounded by a `Deadline` and ends on a stop; TLS is
 verified by our own context; proxies are looked up once; ~/.netrc and cookies play no part;
@@ -31,11 +31,12 @@ from helr.http.diagnosis import explain, is_disconnect
 from helr.http.failures import RefusedError
 from helr.http.head import MOST_BYTES, BadAnswer, framing, read_head
 from helr.http.timeouts import Deadline
+from helr.messages import Request
 from helr.model import Source
 from helr.urls import safe_url
 
 
-class Reply:
+class Urllib3Reply:
     """An answer whose headers are here and whose body is still coming."""
 
     def __init__(self, response: requests.Response, fault: partial[PollError]) -> None:
@@ -67,7 +68,7 @@ class Reply:
         self._raw.release_conn()
 
 
-class Wire:
+class Urllib3Transport:
     """The connections of one source. Used by one thread at a time."""
 
     def __init__(self, source: Source, deadline: Deadline, context: ssl.SSLContext | None) -> None:
@@ -86,18 +87,18 @@ class Wire:
         except (requests.exceptions.RequestException, ValueError) as error:
             raise explain(error, source.name, source.url) from error
         self._base = str(self._request.url)
+        # of the source's own URL; an address that the API gave has none, but the same origin
+        self._login = requests.utils.get_auth_from_url(self._base) if "@" in source.url else None
 
-    def get(
-        self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
-    ) -> Reply:
-        """Send one GET; returns when the headers are here.
+    def send(self, request: Request) -> Urllib3Reply:
+        """Send one request; returns when the headers are here.
 
-        Raises PollError (see errors.py), Late when a limit runs out, Stopped.
+        Raises PollError (see failures.py), Late when a limit runs out, Stopped.
         """
-        fault = partial(explain, name=self._name, url=url, own_ca=self._own_ca)
+        fault = partial(explain, name=self._name, url=request.url, own_ca=self._own_ca)
         try:
-            self._prepare(url, params, headers)
-            return Reply(self._send(self._request), fault)
+            self._prepare(request.url, request.params, request.headers)
+            return Urllib3Reply(self._send(self._request), fault)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             raise fault(error) from error
 
@@ -116,7 +117,7 @@ class Wire:
         self._headers = None  # whatever happens: a redirect's are its own
         request.prepare_headers(headers)
         if "Authorization" not in request.headers:
-            request.prepare_auth(None)  # user and password in the URL, if there are any
+            request.prepare_auth(self._login)
         if usual:
             self._headers = headers
 

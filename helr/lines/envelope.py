@@ -17,7 +17,7 @@ import msgspec
 
 from helr.errors import PollError
 from helr.model import Source
-from helr.page.decoder import Page
+from helr.page.page import Page
 from helr.timestamps import instant, rfc3339
 
 log = logging.getLogger("helr")

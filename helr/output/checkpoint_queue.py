@@ -15,14 +15,15 @@ from collections.abc import Callable
 from helr.clock import Clock
 from helr.errors import OutputGoneError, ReplacedStateError, StateError
 from helr.log import for_source
-from helr.state import Checkpoint, Store
+from helr.state import SourceState
+from helr.state.records import Checkpoint
 
 log = logging.getLogger("helr")
 
 _AGAIN_SECS = 1.0  # between two tries to write the state
 
 
-class Checkpoints:
+class CheckpointQueue:
     """`alive` raises OutputGoneError; `gone` is told of one that the settling thread meets.
 
     `tries`: how often a state that cannot be written is tried before a block; None: for ever.
@@ -30,14 +31,12 @@ class Checkpoints:
 
     def __init__(
         self,
-        store: Store,
         clock: Clock,
         settle_secs: float,
         alive: Callable[[], None],
         gone: Callable[[OutputGoneError], None],
         tries: int | None = None,
     ) -> None:
-        self._store = store
         self._clock = clock
         self._settle_secs = settle_secs
         self._alive = alive
@@ -45,50 +44,52 @@ class Checkpoints:
         self._tries = tries
         self._commit = threading.Lock()  # one commit at a time: in the order of the queue
         self._lock = threading.Lock()  # the queues themselves; never held for long
-        self._queues: dict[str, deque[tuple[float, Checkpoint]]] = {}
-        self._dropped: dict[str, tuple[float, int]] = {}  # of a queue: when it was due, its lines
-        self._unwritten: set[str] = set()  # sources whose last commit failed
+        self._queues: dict[SourceState, deque[tuple[float, Checkpoint]]] = {}
+        self._dropped: dict[
+            SourceState, tuple[float, int]
+        ] = {}  # of a queue: when it was due, its lines
+        self._unwritten: set[SourceState] = set()  # sources whose last commit failed
         self._given_up: StateError | None = None
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def put(self, source: str, checkpoint: Checkpoint) -> None:
+    def put(self, state: SourceState, checkpoint: Checkpoint) -> None:
         """Queue a checkpoint of what was just read, and record all that is due.
 
         A commit that fails is not raised here: `flush` tells it. Raises OutputGoneError.
         """
         due = self._clock.monotonic() + self._settle_secs
         with self._lock:
-            self._queues.setdefault(source, deque()).append((due, checkpoint))
-            self._dropped.pop(source, None)
+            self._queues.setdefault(state, deque()).append((due, checkpoint))
+            self._dropped.pop(state, None)
         if self._settle_secs:
             self._start()
             self._wake.set()
             return
         try:
-            self.flush(source)
+            self.flush(state)
         except StateError as error:
-            for_source(source).debug("%s", error)
+            for_source(state.name).debug("%s", error)
 
-    def flush(self, source: str) -> None:
+    def flush(self, state: SourceState) -> None:
         """Record what is due of one source. Raises StateError, OutputGoneError."""
-        if not self._queues.get(source):
+        if not self._queues.get(state):
             return
         with self._commit:
             now = self._clock.monotonic()
             with self._lock:
-                queue = self._queues.get(source, deque())
+                queue = self._queues.get(state, deque())
                 due = [checkpoint for at, checkpoint in queue if at <= now]
-            self._unwritten.discard(source)
+            self._unwritten.discard(state)
             if not due:
                 return
             self._alive()
             try:
-                self._store.commit(source, due)
+                state.commit(due)
             except ReplacedStateError:
                 raise  # the next poll sees to that; what this file held is gone in any case
             except StateError:
-                self._unwritten.add(source)
+                self._unwritten.add(state)
                 raise
             with self._lock:
                 for _ in due:
@@ -100,15 +101,15 @@ class Checkpoints:
         Returns the first such failure. Raises OutputGoneError.
         """
         failure = None
-        for source in list(self._queues):
+        for state in list(self._queues):
             try:
-                self.flush(source)
+                self.flush(state)
             except StateError as error:
-                for_source(source).debug("%s", error)
+                for_source(state.name).debug("%s", error)
                 failure = failure or error
         return failure
 
-    def ready(self, source: str) -> None:
+    def ready(self, state: SourceState) -> None:
         """Record what is due of a source before it is asked for a page.
 
         A one-shot run, which has no next poll, waits for that. Raises StateError, OutputGoneError,
@@ -116,7 +117,7 @@ class Checkpoints:
         """
         if self._tries is not None:
             self.wait_recorded()
-        self.flush(source)
+        self.flush(state)
 
     def wait_recorded(self) -> None:
         """Before a block: wait while a checkpoint of any source is due and cannot be written.
@@ -142,29 +143,29 @@ class Checkpoints:
 
     def _record_unwritten(self) -> StateError | None:
         """Try those again whose last commit failed; the first that fails again."""
-        for source in list(self._unwritten):
+        for state in list(self._unwritten):
             try:
-                self.flush(source)
+                self.flush(state)
             except ReplacedStateError:
                 continue
             except StateError as error:
                 return error
         return None
 
-    def replace(self, source: str, checkpoint: Checkpoint | None) -> None:
+    def replace(self, state: SourceState, checkpoint: Checkpoint | None) -> None:
         """Forget what is queued; one checkpoint of everything, due as the last was, replaces it.
 
         That may come in a later call: until then it is remembered when the last was due.
         """
         with self._commit, self._lock:
-            old = self._queues.pop(source, None)
-            self._unwritten.discard(source)
+            old = self._queues.pop(state, None)
+            self._unwritten.discard(state)
             if old:
                 lines = sum(each.lines for _, each in old)
-                self._dropped[source] = old[-1][0], lines
+                self._dropped[state] = old[-1][0], lines
             if checkpoint:
-                due, checkpoint.lines = self._dropped.pop(source, (self._clock.monotonic(), 0))
-                self._queues[source] = deque([(due, checkpoint)])
+                due, checkpoint.lines = self._dropped.pop(state, (self._clock.monotonic(), 0))
+                self._queues[state] = deque([(due, checkpoint)])
         if checkpoint and self._settle_secs:
             self._start()
             self._wake.set()

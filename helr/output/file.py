@@ -18,16 +18,16 @@ import fcntl
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from helr.clock import Clock
 from helr.errors import LockedError, OutputGoneError, StateError, UnusableError
-from helr.output import Batch
 from helr.output.fair_lock import FairLock
 from helr.output.rotation import Rotation, next_name, prune
-from helr.state import Checkpoint, Step, Store
+from helr.state import SourceState, Store
 from helr.state.lock import hold
+from helr.state.records import Checkpoint, Step
 
 log = logging.getLogger("helr")
 
@@ -58,7 +58,7 @@ class FileOutput:
         self._rotation = rotation
         self._rotations = self.path + ".*"  # its step: the file rotated last, and names in order
         self._names: list[str] | None = None  # that rotated files were given; None: not read yet
-        self._store = store
+        self._journal = store.journal
         self._clock = clock
         self._turn = FairLock()
         self._broken = ""  # why the last step could not be appended
@@ -107,7 +107,7 @@ class FileOutput:
 
     def _complete(self) -> None:
         """Append what the last step left out, as far as this still is the file it was meant for."""
-        step = self._store.step(self.path)
+        step = self._journal.step(self.path)
         if step is None:
             return
         found = os.fstat(self._fd)
@@ -135,7 +135,7 @@ class FileOutput:
     def _append_again(self, lines: bytes) -> None:
         if lines:
             self._follow()
-            self._append("", Checkpoint(), lines)
+            self._append("", None, lines)
 
     def _rewrite(self, step: Step) -> bool:
         """Write a step again at its place; whether the path still names the file then.
@@ -157,25 +157,26 @@ class FileOutput:
             fcntl.fcntl(self._fd, fcntl.F_SETFL, flags)
         return there
 
-    def deliver(self, batch: Batch) -> None:
-        lines = b"".join(batch.lines)
-        checkpoint = batch.checkpoint
-        checkpoint.ids = [key for key in batch.ids if key is not None]
+    def lane(self, state: SourceState) -> _Lane:
+        return _Lane(self, state)
+
+    def deliver(self, state: SourceState, lines: bytes, checkpoint: Checkpoint) -> None:
+        """See helr.output.Lane."""
         with self._turn:
             self._clock.check()
-            self._whole()
+            self.check_whole()
             if not lines:
-                self._store.commit(batch.source, [checkpoint])
+                state.commit([checkpoint])
                 return
             self._follow()
             self._rotate(len(lines))
-            self._append(batch.source, checkpoint, lines)
+            self._append(state.name, checkpoint, lines)
 
     def _finish(self, length: int) -> None:
         """Note that a step was appended whole. Should that fail, the file's length tells it too."""
         self._length = length
         with suppress(StateError):
-            self._store.finish_step(self.path, length)
+            self._journal.finish(self.path, length)
 
     def _follow(self) -> None:
         """Begin a new file where the old one was moved away (by a log rotation, say)."""
@@ -215,15 +216,15 @@ class FileOutput:
         found = os.fstat(self._fd)
         if self._rotation is None or not self._rotation.due(found, adding, self._clock.now()):
             return
-        step, names = self._store.step(self.path), self._given_names()
+        step, names = self._journal.step(self.path), self._given_names()
         if step and step.lines:
-            self._store.finish_step(self.path, self._length)
+            self._journal.finish(self.path, self._length)
         try:
             name = next_name(self.path, found.st_mtime, names)
             names = [*names, os.path.basename(name)][-_NAMES:]
             given = os.fsencode("\0".join(names))
             record = Step(self._rotations, found.st_dev, found.st_ino, found.st_size, given)
-            self._store.commit_step("", Checkpoint(), record)
+            self._journal.commit(record)
             os.rename(self.path, name)
         except OSError as error:
             log.warning("output file %s cannot be rotated: %s", self.path, error.strerror)
@@ -236,7 +237,7 @@ class FileOutput:
     def _given_names(self) -> list[str]:
         """The names that rotated files were given, in order; helr 0.1 kept only the last path."""
         if self._names is None:
-            last = self._store.step(self._rotations)
+            last = self._journal.step(self._rotations)
             given = os.fsdecode(last.lines).split("\0") if last else []
             self._names = [os.path.basename(name) for name in given]
         return self._names
@@ -252,10 +253,10 @@ class FileOutput:
 
     def _rotated(self, step: Step) -> bool:
         """Whether that step's file is the one that helr itself moved away last."""
-        last = self._store.step(self._rotations)
+        last = self._journal.step(self._rotations)
         return last is not None and (last.device, last.inode) == (step.device, step.inode)
 
-    def _append(self, source: str, checkpoint: Checkpoint, lines: bytes) -> None:
+    def _append(self, source: str, checkpoint: Checkpoint | None, lines: bytes) -> None:
         """Record a step, append it, and note that. Raises StateError, OutputGoneError.
 
         The synced commit may take long, and another program move the file away meanwhile: then
@@ -272,10 +273,10 @@ class FileOutput:
                 return
             with self._breaking():  # only one step is kept: no other may take its place now
                 self._follow()
-                step = self._record("", Checkpoint(), lines)
+                step = self._record("", None, lines)
         self._break("it is moved away whenever helr writes it", "stop the program that does that")
 
-    def _record(self, source: str, checkpoint: Checkpoint, lines: bytes) -> bytes:
+    def _record(self, source: str, checkpoint: Checkpoint | None, lines: bytes) -> bytes:
         """Commit a step that goes to the end of the file; its bytes. Raises StateError.
 
         They begin with a line break where another program left half a line there.
@@ -284,9 +285,8 @@ class FileOutput:
             found = os.fstat(self._fd)
             last = os.pread(self._fd, 1, max(found.st_size - 1, 0))
         step = lines if last in (b"", b"\n") else b"\n" + lines
-        self._store.commit_step(
-            source, checkpoint, Step(self.path, found.st_dev, found.st_ino, found.st_size, step)
-        )
+        record = Step(self.path, found.st_dev, found.st_ino, found.st_size, step)
+        self._journal.commit(record, source, checkpoint)
         return step
 
     def _write(self, step: bytes) -> bool:
@@ -341,19 +341,12 @@ class FileOutput:
             f"output file {self.path}: {why}: what is missing is appended at the next start; "
             f"{advice}, then start helr again"
         )
-        self._whole()
+        self.check_whole()
 
-    def _whole(self) -> None:
+    def check_whole(self) -> None:
         """Nothing may follow a step that could not be appended whole, until the next start."""
         if self._broken:
             raise OutputGoneError(self._broken)
-
-    def ready(self, source: str) -> None:
-        self._whole()
-
-    def restate(self, source: str, everything: Checkpoint | None) -> None:
-        if everything:
-            self._store.commit(source, [everything])
 
     def watch(self) -> None:
         pass
@@ -361,7 +354,7 @@ class FileOutput:
     def drain(self, seconds: float) -> None:
         self._turn.acquire(timeout=seconds)
 
-    def again(self) -> int:
+    def unconfirmed(self) -> int:
         return 0
 
     def finish(self) -> float:
@@ -372,13 +365,32 @@ class FileOutput:
         os.close(self._fd)
 
 
+class _Lane:
+    def __init__(self, output: FileOutput, state: SourceState) -> None:
+        self._output = output
+        self._state = state
+
+    def ready(self) -> None:
+        self._output.check_whole()
+
+    def deliver(self, lines: Iterable[bytes], checkpoint: Checkpoint) -> None:
+        self._output.deliver(self._state, b"".join(lines), checkpoint.rest(0, 0))
+
+    def record(self, checkpoint: Checkpoint) -> None:
+        self._output.deliver(self._state, b"", checkpoint)
+
+    def rebase(self, everything: Checkpoint | None) -> None:
+        if everything:
+            self._state.commit([everything])
+
+
 def complete_others(store: Store, path: str | None, clock: Clock) -> None:
     """Complete the last steps of output files that are not the one of this run.
 
     Their checkpoints are recorded, so that nothing else would ever deliver what is missing.
     """
     own = path and os.path.realpath(path)
-    for other in store.unfinished():
+    for other in store.journal.unfinished():
         if other == own:
             continue
         try:

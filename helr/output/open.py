@@ -10,12 +10,11 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from helr.clock import Clock
-from helr.errors import OutputGoneError, UnusableError
-from helr.output import Output
+from helr.errors import UnusableError
+from helr.output import Gone, Output
 from helr.state import Store
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def open_output(
     settle_secs: float,
     store: Store,
     clock: Clock,
-    gone: Callable[[OutputGoneError], None],
+    gone: Gone,
     state_tries: int | None = None,
 ) -> Output:
     """The output at `path`, or standard output; `gone` is told of an output that cannot be used
@@ -46,7 +45,7 @@ def open_output(
 
     fd = sys.stdout.fileno() if path is None else _open_device(path)
     stream = Stream(fd, clock, path or "standard output")
-    return StreamOutput(stream, store, clock, settle_secs, gone, state_tries)
+    return StreamOutput(stream, clock, settle_secs, gone, state_tries)
 
 
 def check_path(option: str, path: str) -> None:

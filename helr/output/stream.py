@@ -17,14 +17,15 @@ import stat
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from helr.clock import Clock
 from helr.errors import OutputGoneError, Stopped
-from helr.output import Batch
-from helr.output.checkpoint_queue import Checkpoints
+from helr.output import Gone
+from helr.output.checkpoint_queue import CheckpointQueue
 from helr.output.fair_lock import FairLock
-from helr.state import Checkpoint, Store
+from helr.state import SourceState
+from helr.state.records import Checkpoint
 
 log = logging.getLogger("helr")
 
@@ -183,77 +184,79 @@ class StreamOutput:
     def __init__(
         self,
         stream: Stream,
-        store: Store,
         clock: Clock,
         settle_secs: float,
-        gone: Callable[[OutputGoneError], None],
+        gone: Gone,
         state_tries: int | None = None,
     ) -> None:
-        self._stream = stream
+        self.stream = stream
+        self.queue = CheckpointQueue(clock, settle_secs, stream.alive, gone, state_tries)
+        self.turn = FairLock()
         self._gone = gone
-        self._checkpoints = Checkpoints(store, clock, settle_secs, stream.alive, gone, state_tries)
-        self._turn = FairLock()
-        self._uncovered: dict[str, int] = {}  # lines written that no queued checkpoint covers
+        self._lanes: list[_Lane] = []
 
-    def deliver(self, batch: Batch) -> None:
-        start = 0
-        for block, last in blocks(batch.lines, self._stream.block_size):
-            with self._turn:
-                self._deliver(batch, block, batch.ids[start : start + len(block)], last=last)
-            start += len(block)
-
-    def _deliver(
-        self, batch: Batch, block: list[bytes], keys: Sequence[str | None], *, last: bool
-    ) -> None:
-        """One block, and what its delivery is worth: its ids, or the whole page's checkpoint."""
-        count = len(block) - block.count(b"")  # lines that are left out are empty
-        if count:
-            self._checkpoints.wait_recorded()
-            self._write(batch.source, b"".join(block), count)
-        ids = [key for key in keys if key is not None]
-        if last:
-            batch.checkpoint.ids = ids
-            batch.checkpoint.lines = self._uncovered.get(batch.source, 0)
-            self._put(batch.source, batch.checkpoint)
-        elif ids:
-            covered = count
-            if len(ids) < len(keys):  # a line without an id is covered by the checkpoint alone
-                covered = sum(1 for key, line in zip(keys, block, strict=True) if key and line)
-            capacity, at = batch.checkpoint.capacity, batch.checkpoint.at
-            self._put(batch.source, Checkpoint(covered, ids=ids, capacity=capacity, at=at))
-
-    def _write(self, source: str, block: bytes, count: int) -> None:
-        self._uncovered[source] = self._uncovered.get(source, 0) + count
-        try:
-            self._stream.write(block)
-        except Stopped:
-            self._uncovered[source] -= count
-            raise
-
-    def _put(self, source: str, checkpoint: Checkpoint) -> None:
-        self._checkpoints.put(source, checkpoint)
-        self._uncovered[source] = self._uncovered.get(source, 0) - checkpoint.lines
-
-    def ready(self, source: str) -> None:
-        self._stream.alive()
-        self._checkpoints.ready(source)
-
-    def restate(self, source: str, everything: Checkpoint | None) -> None:
-        self._checkpoints.replace(source, everything)
-        self._checkpoints.flush(source)
+    def lane(self, state: SourceState) -> _Lane:
+        self._lanes.append(lane := _Lane(self, state))
+        return lane
 
     def watch(self) -> None:
-        threading.Thread(target=self._stream.watch, args=(self._gone,), daemon=True).start()
+        threading.Thread(target=self.stream.watch, args=(self._gone,), daemon=True).start()
 
     def drain(self, seconds: float) -> None:
-        if self._turn.acquire(timeout=seconds):
-            self._checkpoints.flush_all()
+        if self.turn.acquire(timeout=seconds):
+            self.queue.flush_all()
 
-    def again(self) -> int:
-        return self._checkpoints.pending() + sum(list(self._uncovered.values()))
+    def unconfirmed(self) -> int:
+        return self.queue.pending() + sum(lane.uncovered for lane in self._lanes)
 
     def finish(self) -> float:
-        error = self._checkpoints.flush_all()
+        error = self.queue.flush_all()
         if error:
             raise error
-        return self._checkpoints.wait()
+        return self.queue.wait()
+
+
+class _Lane:
+    """`uncovered`: lines written that no queued checkpoint covers."""
+
+    def __init__(self, output: StreamOutput, state: SourceState) -> None:
+        self.uncovered = 0
+        self._stream = output.stream
+        self._queue = output.queue
+        self._turn = output.turn
+        self._state = state
+
+    def ready(self) -> None:
+        self._stream.alive()
+        self._queue.ready(self._state)
+
+    def deliver(self, lines: Iterable[bytes], checkpoint: Checkpoint) -> None:
+        start = 0
+        for block, last in blocks(lines, self._stream.block_size):
+            with self._turn:
+                self._write(block)
+                if last:
+                    self.record(checkpoint.rest(start, self.uncovered))
+                elif ahead := checkpoint.ahead(start, block):
+                    self.record(ahead)
+            start += len(block)
+
+    def record(self, checkpoint: Checkpoint) -> None:
+        self._queue.put(self._state, checkpoint)
+        self.uncovered -= checkpoint.lines
+
+    def rebase(self, everything: Checkpoint | None) -> None:
+        self._queue.replace(self._state, everything)
+        self._queue.flush(self._state)
+
+    def _write(self, block: list[bytes]) -> None:
+        count = len(block) - block.count(b"")  # lines that are left out are empty
+        if not count:
+            return
+        self._queue.wait_recorded()
+        self.uncovered += count
+        try:
+            self._stream.write(b"".join(block))
+        except Stopped:
+            self.uncovered -= count
+            raise

@@ -1,4 +1,4 @@
-"""A response becomes a page: its events as untouched bytes, the few fields needed, the next cursor.
+"""A response becomes a page: its events as untouched bytes, the few fields needed, the next token.
 
 Promises: an event's bytes are never changed; what is not a whole page of event objects is an
 error and never an event; hostile bodies give an error, not a crash. The quick way (msgspec,
@@ -10,162 +10,96 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from helr.engine.rejects import Reject
 from helr.errors import PollError
-from helr.http.messages import Response
+from helr.messages import Response
 from helr.model import Source
 from helr.page import refusal
+from helr.page.api_error import BadPageError, api_error, is_error, names_token
+from helr.page.page import Page, Reject
 from helr.page.projection import UnfitError, compile_paths
 from helr.page.value_limit import values_over
+from helr.pagination import LAST, Answer, BadTokenError, Next, Pagination
+from helr.vendors import hints
+
+if TYPE_CHECKING:
+    from helr.page import json_fallback
 
 EVENT_KEYS = ("items", "data", "events", "logs", "entries")  # in the order of the Rust helr
 # Bytes looked at in one go. malloc fetches a text of more than 128 KiB from the kernel anew each
 # time, which costs more than the looking; large pages have raised that bound by themselves.
 _CHUNK, _SMALL_CHUNK = 1 << 16, 1 << 14
 _ENOUGH = 1000  # events to look at before it is a good bet what their API does not have
-_LAST_SECOND = 100_000_000_000  # a greater number is milliseconds
-# patterns are compiled when an error first needs them: that is a millisecond of a cold start
-_LONE_SURROGATE = "[\ud800-\udfff]"
-_CURSOR_STATUSES = (400, 404, 410, 422)
-_BAD_CURSOR = (
-    rb"(?i)(invalid|expired|bad|malformed|unknown|stale)[ _-]*(pagination[ _-]*)?cursor"
-    rb"|cursor[ _-]*(is[ _-]|has[ _-]|was[ _-])?(not[ _-]|no[ _-]longer[ _-])?"
-    rb"(invalid|expired|valid|found|malformed|unknown)"
-)
 
 
-class ApiError(PollError):
-    """The API answered with an error: an HTTP status, or a body that says `"ok": false`.
-
-    `limited`: it means that there were too many requests, whatever its status says.
-    """
-
-    limited = False
-
-    def __init__(self, message: str, status: int, code: str | None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.server_fault = status >= 500
-
-
-class CursorRefusedError(ApiError):
-    """The API refuses the cursor; asking again with it is pointless."""
-
-    final = True
-
-
-class BadPageError(PollError):
-    """A successful response that is no page of events."""
-
-
-class Page(msgspec.Struct):
-    """One page. `raws` are bytes-like; `fields[path]` has one value (or None) per event, and may
-    be missing for a path that no event has.
-
-    `cursor`: the next page's, None on the last. `received`: Unix seconds. `size`: bytes.
-    """
+class _Found(NamedTuple):
+    """What a body holds. `beside`: the values that the pagination needs."""
 
     raws: Sequence[Any]
     fields: dict[str, list[Any]]
-    cursor: str | None
-    path: str
-    received: float
-    size: int
-    breaks: bool  # whether raw line breaks stand in the body
-    release: Callable[[], None]  # gives the page's place in memory free
-    rejects: Sequence[Reject] = ()  # with on_parse_error: skip_event
-    next_signs: Sequence[str] = ()  # looked for only where the decoder is told to
-    _seconds: dict[str, list[int] | None] = {}
-
-    def column(self, path: str) -> list[Any]:
-        """One value (or None) per event."""
-        return self.fields.get(path) or [None] * len(self.raws)
-
-    def has(self, path: str) -> bool:
-        """Whether any event has a value there."""
-        column = self.fields.get(path, [])
-        return column.count(None) < len(column)
-
-    def seconds(self, path: str) -> list[int] | None:
-        """The column when every event has whole Unix seconds there: most pages are so."""
-        if path not in self._seconds:
-            column = self.column(path)
-            whole = set(map(type, column)) == {int}
-            whole = whole and 0 < min(column) <= max(column) <= _LAST_SECOND
-            self._seconds[path] = column if whole else None
-        return self._seconds[path]
+    beside: dict[str, Any]
+    rejects: Sequence[Reject] = ()
+    whole: Any = None  # decoded, where that was done the slow way
 
 
 class Decoder:
     """Decodes the pages of one source; compiled once from the paths it is asked for.
 
-    `cursor_path`: where the next cursor stands. `paths`: the event fields a page must carry.
+    `paths`: the event fields that a page must carry.
     """
 
-    def __init__(self, source: Source, cursor_path: str | None, paths: Iterable[str]) -> None:
+    def __init__(self, source: Source, pagination: Pagination, paths: Iterable[str]) -> None:
         self.source = source
-        self.cursor_path = cursor_path
+        self.pagination = pagination
         self.paths = tuple(dict.fromkeys(paths))
-        self.looks_for_more = False  # see helr.page.next_signs
         where = source.response_events_path
         self._event_keys = (where,) if where else EVENT_KEYS
         self._lean: _Columns | None = None
         self._absent, self._looked_at = set(self.paths), 0  # paths that no event had, of so many
-        beside = (["ok"] if where != "ok" else []) + ([cursor_path] if cursor_path else [])
+        beside = dict.fromkeys((*(["ok"] if where != "ok" else []), *pagination.body_paths))
         try:
             self._raws: _Pass | None = _Pass(self._event_keys, msgspec.Raw, beside)
             self._full = _Columns(self._event_keys, self.paths)
         except UnfitError:
             self._raws = None  # every page goes the slow way
 
-    def __call__(self, response: Response) -> Page:
-        """The page in a response.
+    def __call__(self, response: Response, *, looks_for_more: bool = False) -> Page:
+        """The page in a response. `looks_for_more`: look for signs of a next page (see
+        helr.page.next_signs) where the pagination finds none.
 
-        Raises ApiError for an error status or body, CursorRefusedError when it is about the
-        cursor that was sent, BadPageError for anything that is no page.
+        Raises ApiError for an error status or body, TokenRefusedError when it is about the
+        token that was sent, BadPageError for anything that is not a page.
         """
         if self._says_nothing_new(response):
-            return Page([], {}, None, response.path, response.received, 0, False, response.release)
+            return Page(response)
         if not 200 <= response.status < 300:
-            raise self.refusal(response)
-        body, rejects, around = response.body, list[Reject](), None
-        if over := values_over(body, self.source.max_response_values):
-            limit = f"max_response_values ({self.source.max_response_values})"
-            what = f"the body holds {over} values, more than {limit}"
-            raise self._bad(response, what, "lower `limit`, or raise it")
+            raise api_error(self.source, response)
+        body = self._bounded(response)
         try:
             body = self._utf8(response)
-            raws, columns, cursor = self._quick(body)
+            found = self._quick(body)
         except (msgspec.MsgspecError, RecursionError, _NotPlain):
-            raws, columns, cursor, rejects, around = self._slow(response, body)
-        if not raws and cursor is None and _is_an_error(response):
-            raise self.refusal(response)
+            found = self._slow(response, body)
+        after = self._next(response, found)
+        if not found.raws and after == LAST and is_error(response):
+            raise api_error(self.source, response)
+        more = looks_for_more and after == LAST
+        signs = _next_signs(response, found.whole or body, len(found.raws)) if more else ()
+        response.body = b""  # the events hold what they need of it
         return Page(
-            raws,
-            columns,
-            cursor,
-            response.path,
-            response.received,
+            response,
+            found.raws,
+            found.fields,
+            after,
             len(body),
             b"\n" in body or b"\r" in body,
-            response.release,
-            rejects,
-            self._next_signs(response, around or body, len(raws)) if cursor is None else (),
+            found.rejects,
+            signs,
         )
-
-    def _next_signs(self, response: Response, body: Any, events: int) -> Sequence[str]:
-        if not self.looks_for_more:
-            return ()
-        from helr.page.next_signs import next_signs
-
-        first = not response.request.cursor
-        return next_signs(body, response.headers, events, first=first)
 
     def _says_nothing_new(self, response: Response) -> bool:
         """Whether the status alone is an empty page: 204 and 205, and 304 where the configured
@@ -173,19 +107,35 @@ class Decoder:
         if response.status not in (204, 205, 304) or response.body:
             return False
         conditional = any(name.lower().startswith("if-") for name in self.source.headers)
-        return response.status != 304 or (conditional and not response.request.cursor)
+        return response.status != 304 or (conditional and response.request.token is None)
 
-    def _quick(self, body: bytes | bytearray) -> tuple[Sequence[Any], dict[str, Any], str | None]:
+    def _bounded(self, response: Response) -> bytes | bytearray:
+        if over := values_over(response.body, self.source.max_response_values):
+            limit = f"max_response_values ({self.source.max_response_values})"
+            what = f"the body holds {over} values, more than {limit}"
+            raise self._bad(response, what, "lower `limit`, or raise it")
+        return response.body
+
+    def _next(self, response: Response, found: _Found) -> Next:
+        answer = Answer(found.beside, response.headers, response.address, len(found.raws))
+        try:
+            return self.pagination.next(response.request.token, answer)
+        except BadTokenError as error:
+            raise self._bad(response, str(error), error.do) from None
+
+    # -- the quick way
+
+    def _quick(self, body: bytes | bytearray) -> _Found:
         if self._raws is None:
             raise _NotPlain
         raws, whole = self._raws(body)
         of = self._raws.of
         if raws is None or ("ok" in of and whole is not None and of["ok"](whole) is False):
             raise _NotPlain
-        cursor = None
-        if whole is not None and self.cursor_path:
-            cursor = cursor_text(of[self.cursor_path](whole))
-        return raws, self._fields(body), cursor
+        beside = {}
+        if whole is not None:
+            beside = {path: of[path](whole) for path in self.pagination.body_paths}
+        return _Found(raws, self._fields(body), beside)
 
     def _fields(self, body: bytes | bytearray) -> dict[str, list[Any]]:
         """The columns. The first events show which fields their API does not have: later pages are
@@ -207,35 +157,32 @@ class Decoder:
         if self._looked_at >= _ENOUGH and self._absent:
             self._lean = _Columns(self._event_keys, self.paths, self._absent)
 
-    def _slow(
-        self, response: Response, body: bytes | bytearray
-    ) -> tuple[Sequence[Any], dict[str, list[Any]], str | None, list[Reject], Any]:
+    # -- the slow way
+
+    def _slow(self, response: Response, body: bytes | bytearray) -> _Found:
         from helr.page import json_fallback
 
+        dig = json_fallback.dig
         try:
             raws, events, whole, rejects = self._salvaged(body)
-            if isinstance(whole, dict) and whole.get("ok") is False:
-                raise self.refusal(response)
-            cursor = (
-                cursor_text(json_fallback.dig(whole, self.cursor_path))
-                if self.cursor_path
-                else None
-            )
         except json_fallback.NotAPageError as error:
-            said = refusal.said(bytes(body[: refusal.HEAD_BYTES]), response.status)
-            refused = response.request.cursor and _names_cursor(
-                response.status, bytes(body[:4096]), said
-            )
-            if refused or refusal.is_error(refusal.parsed(body)):
-                raise self.refusal(response) from None
-            what = f"{error} (the body says{said})" if said.sentence else str(error)
-            raise self._bad(response, what, error.advice, cut=error.cut) from None
-        except _NotPlain as error:
-            raise self._bad(response, str(error), "check pagination.cursor_path") from None
-        columns = {
-            path: [json_fallback.dig(event, path) for event in events] for path in self.paths
-        }
-        return raws, columns, cursor, rejects, whole
+            raise self._not_a_page(response, body, error) from None
+        if isinstance(whole, dict) and whole.get("ok") is False:
+            raise api_error(self.source, response)
+        beside = {path: dig(whole, path) for path in self.pagination.body_paths}
+        fields = {path: [dig(event, path) for event in events] for path in self.paths}
+        return _Found(raws, fields, beside, rejects, whole)
+
+    def _not_a_page(
+        self, response: Response, body: bytes | bytearray, error: json_fallback.NotAPageError
+    ) -> PollError:
+        said = refusal.said(bytes(body[: refusal.HEAD_BYTES]), response.status)
+        sent = response.request.token is not None
+        refused = sent and names_token(response.status, bytes(body[:4096]), said)
+        if refused or refusal.is_error(refusal.parsed(body)):
+            return api_error(self.source, response)
+        what = f"{error} (the body says{said})" if said.sentence else str(error)
+        return self._bad(response, what, error.advice, cut=error.cut)
 
     def _salvaged(
         self, body: bytes | bytearray
@@ -249,6 +196,8 @@ class Decoder:
         whole = json_fallback.load(body)
         raws, events = json_fallback.events(body, whole, self._event_keys)
         return raws, events, whole, []
+
+    # -- letters that are not UTF-8
 
     def _utf8(self, response: Response) -> bytes | bytearray:
         """The body, known to be UTF-8: msgspec does not look inside what it only slices."""
@@ -285,48 +234,19 @@ class Decoder:
 
     def _bad(self, response: Response, what: str, do: str, *, cut: bool = False) -> BadPageError:
         """`cut`: what came may be the beginning of a page, so that asking again may help."""
-        from helr.vendors import hints
-
         advice = hints.advice(
             response.request.url,
             status=response.status,
             body=bytes(response.body[:2048]),
             content_type=response.headers.get("Content-Type", ""),
         )
-        error = BadPageError(_line(self.source.name, response, f", {what}", advice or do))
-        error.retryable = cut
-        return error
-
-    def refusal(self, response: Response) -> ApiError:
-        """What an error response means, with advice."""
-        from helr.http.rate_headers import says_limited
-        from helr.vendors import hints
-
-        head = bytes(response.body[: refusal.HEAD_BYTES])
-        words = refusal.said(head, response.status)
-        name, status, code = self.source.name, response.status, words.code
-        if response.request.cursor and _names_cursor(status, head, words):
-            advice = hints.advice(response.request.url, code=code or "invalid_cursor")
-            what = f", the cursor was refused{f' ({str(words).strip()})' if str(words) else ''}"
-            return CursorRefusedError(_line(name, response, what, advice), status, code)
-        said = str(words) or head[:2048].decode("utf-8", "replace")
-        limits = self.source.resilience.rate_limit
-        limited = says_limited(status, response.headers, said, limits)
-        advice = hints.advice(
-            response.request.url,
-            code=code,
-            status=429 if limited else status,
-            body=head[:2048],
-            content_type=response.headers.get("Content-Type", ""),
+        error = BadPageError(
+            f"HTTP {response.status}, {what}",
+            where=response.url,
+            do=advice or do,
+            source=self.source.name,
         )
-        if advice == hints.BY_STATUS[401] and self.source.auth is None:
-            advice = hints.NO_AUTH
-        what = str(words)
-        if 200 <= status < 300:
-            advice = advice or "the body is an error; look it up in the API's documentation"
-            what = what or ", the body says that this is an error and gives no reason"
-        error = ApiError(_line(name, response, what, advice), status, code)
-        error.limited = limited
+        error.retryable = cut
         return error
 
 
@@ -393,36 +313,7 @@ def _escape_invalid(body: bytes | bytearray) -> bytes:
     ).encode()
 
 
-def cursor_text(value: Any) -> str | None:
-    """The next cursor as text; None for an absent, null, false or empty one."""
-    if value is None or value is msgspec.UNSET or value is False or value == "":
-        return None
-    if isinstance(value, str):
-        if not value.isascii() and re.search(_LONE_SURROGATE, value):
-            raise _NotPlain("the next cursor holds half a character, which cannot be sent back")
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    raise _NotPlain("the next cursor is neither a string nor a whole number")
+def _next_signs(response: Response, body: Any, events: int) -> Sequence[str]:
+    from helr.page.next_signs import next_signs
 
-
-def _is_an_error(response: Response) -> bool:
-    """Whether what looks like an empty last page names an error, or refuses the cursor."""
-    found = refusal.parsed(response.body)
-    if not isinstance(found, dict):
-        return False
-    said = refusal.words(found, response.status)
-    refused = response.request.cursor and _names_cursor(response.status, b"", said)
-    return bool(refused) or refusal.is_error(found, with_events=True)
-
-
-def _names_cursor(status: int, body: bytes, words: refusal.Words) -> bool:
-    if status not in _CURSOR_STATUSES and not 200 <= status < 300:
-        return False
-    said = str(words).encode("utf-8", "replace")
-    return status == 410 or any(re.search(_BAD_CURSOR, text) for text in (said, body[:4096]))
-
-
-def _line(name: str, response: Response, what: str, advice: str) -> str:
-    said = f"{name}: {response.url}: HTTP {response.status}{what}"
-    return f"{said}: {advice}" if advice else said
+    return next_signs(body, response.headers, events, first=response.request.token is None)

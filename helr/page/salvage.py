@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from helr.engine.rejects import Reject
 from helr.page import json_fallback
+from helr.page.page import Reject
 
 # A string, up to the end where nothing ends it, or what cuts.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)

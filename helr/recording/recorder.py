@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from helr import recording
+from helr.clock import Clock
 from helr.credentials import hidden_in_urls, register_secrets
 from helr.errors import UnusableError
-from helr.http import Decode, Request, Response, Transport
-from helr.http.messages import T
+from helr.http.client import Client
 from helr.log import HIDDEN, for_source
+from helr.messages import Request, Response
 from helr.model import Source
 from helr.recording import Recording, scrub
 from helr.state import Store, export
@@ -31,7 +33,7 @@ class Recorder:
     store = None  # the state is the live one
 
     def __init__(self, directory: str, sources: Sequence[Source]) -> None:
-        self._tapes: dict[str, Tape] = {}
+        self._recordings: dict[str, SourceRecording] = {}
         folders: dict[str, str] = {}
         for source in sources:
             folder = recording.folder(directory, source.name)
@@ -46,23 +48,24 @@ class Recorder:
                     "or remove it"
                 )
             folders[folder] = source.name
-            self._tapes[source.name] = Tape(source, folder)
+            self._recordings[source.name] = SourceRecording(source, folder)
 
     def begin(self, store: Store) -> None:
         """Keep where each source stands. Raises UnusableError, StateError."""
-        for name, tape in self._tapes.items():
-            tape.begin({name: export.dump(store, name)})
+        for name, one in self._recordings.items():
+            one.begin({name: export.dump(store.source(name))})
 
-    def connect(self, source: Source, **options: Any) -> Transport:
-        """A transport that records; the arguments are Transport's."""
-        return _Recording(source, tape=self._tapes[source.name], **options)
+    def connect(self, source: Source, *, clock: Clock, slots: threading.Semaphore) -> Client:
+        """A client that records."""
+        recording = self._recordings[source.name]
+        return _RecordingClient(source, clock=clock, slots=slots, recording=recording)
 
     def finish(self) -> int:
         """The exit status: 1 where a response could not be saved."""
-        return int(any(tape.broken for tape in self._tapes.values()))
+        return int(any(one.broken for one in self._recordings.values()))
 
 
-class Tape:
+class SourceRecording:
     """The recording of one source."""
 
     def __init__(self, source: Source, folder: str) -> None:
@@ -140,19 +143,24 @@ class Tape:
             raise
 
 
-class _Recording(Transport):
+class _RecordingClient(Client):
     """Saves every response before it is decoded, those that are tried again included."""
 
-    def __init__(self, source: Source, *, tape: Tape, **options: Any) -> None:
-        super().__init__(source, **options)
-        self._tape = tape
+    def __init__(
+        self,
+        source: Source,
+        *,
+        clock: Clock,
+        slots: threading.Semaphore,
+        recording: SourceRecording,
+    ) -> None:
+        super().__init__(source, clock=clock, slots=slots)
+        self._recording = recording
 
-    def fetch(self, request: Request, decode: Decode[T], deadline: float | None = None) -> T:
-        def saved(response: Response) -> T:
-            self._tape.save(response)
-            return decode(response)
-
-        return super().fetch(request, saved, deadline)
+    def send(self, request: Request) -> Response:
+        response = super().send(request)
+        self._recording.save(response)
+        return response
 
 
 def _scrubbed(response: Response) -> Recording:

@@ -8,8 +8,8 @@ it on. The state is in memory and begins where the recording began.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -17,12 +17,14 @@ from msgspec.structs import replace
 from helr import recording
 from helr.clock import Clock
 from helr.errors import PollError, UnusableError
-from helr.http import Request, Transport
+from helr.http.client import Client
 from helr.log import for_source
+from helr.messages import Request
 from helr.model import Source
 from helr.recording import Recording, scrub
-from helr.state import Checkpoint, Store, export
+from helr.state import Store, export
 from helr.state.memory import MemoryStore
+from helr.state.records import API, LISTS, Checkpoint
 
 log = for_source("")
 
@@ -44,7 +46,7 @@ class Replay:
             )
         self.store = MemoryStore()
         self._directory = directory
-        self._reels = {source.name: Reel(source, directory) for source in sources}
+        self._transports = {source.name: ReplayTransport(source, directory) for source in sources}
         for source in sources:
             self._rewind(source)
         self._strangers = self._others(sources) if every else []
@@ -52,7 +54,7 @@ class Replay:
 
     def _rewind(self, source: Source) -> None:
         """The source's state as it was, or none (Helr records none)."""
-        path = os.path.join(self._reels[source.name].folder, recording.STATE)
+        path = os.path.join(self._transports[source.name].folder, recording.STATE)
         if not os.path.exists(path):
             return
         whole = recording.read_json(path)
@@ -61,16 +63,16 @@ class Replay:
             raise UnusableError(f"recording {path}: it holds no state of source {source.name}")
         key = source.incremental_from.state_key if source.incremental_from else None
         ids, marks = export.lists(path, values)
-        plain = {name: value for name, value in values.items() if name not in export.LISTS}
-        plain.pop("url", None)  # a replay asks no API
+        plain = {name: value for name, value in values.items() if name not in LISTS}
+        plain.pop(API, None)  # a replay asks no API
         for name, value in plain.items():
             export.check(f"{path}: {name}", name, value, key)
         started = Checkpoint(values=plain, ids=ids, capacity=len(ids), marks=marks)
-        self.store.commit(source.name, [started])
+        self.store.source(source.name).commit([started])
 
     def _others(self, sources: Sequence[Source]) -> list[str]:
         """Folders with recordings of no source that there is."""
-        known = {reel.folder for reel in self._reels.values()}
+        known = {transport.folder for transport in self._transports.values()}
         names = sorted(os.listdir(self._directory))
         folders = [os.path.join(self._directory, name) for name in names]
         return [path for path in folders if path not in known and recording.numbers(path)]
@@ -78,29 +80,34 @@ class Replay:
     def begin(self, store: Store) -> None:
         """Nothing is kept of a replay."""
 
-    def connect(self, source: Source, *, clock: Clock, **options: Any) -> Transport:
-        """A transport without a network; the arguments are Transport's."""
-        reel = self._reels[source.name]
-        reel.clock = ReplayClock(clock, reel.began)
-        return Transport(replace(source, auth=None), clock=reel.clock, wire=reel, **options)
+    def connect(self, source: Source, *, clock: Clock, slots: threading.Semaphore) -> Client:
+        """A client without a network."""
+        transport = self._transports[source.name]
+        transport.clock = ReplayClock(clock, transport.began)
+        anonymous = replace(source, auth=None)
+        return Client(anonymous, clock=transport.clock, slots=slots, transport=transport)
 
     def finish(self) -> int:
         """Tell what was left over and what was skipped; the exit status, 1 if anything was left."""
         status = 0
-        if any(reel.clock and reel.clock.stopping for reel in self._reels.values()):
+        if any(
+            transport.clock and transport.clock.stopping for transport in self._transports.values()
+        ):
             return status
-        for name, reel in self._reels.items():
-            if reel.clock and reel.clock.waits:
+        for name, transport in self._transports.items():
+            if transport.clock and transport.clock.waits:
                 for_source(name).info(
-                    "waits skipped: %d, %.1f s in all", reel.clock.waits, reel.clock.skipped
+                    "waits skipped: %d, %.1f s in all",
+                    transport.clock.waits,
+                    transport.clock.skipped,
                 )
-            if reel.left:
+            if transport.left:
                 status = 1
                 for_source(name).error(
                     "%s: the poll ended before %s: record anew, or replay with the config "
                     "that was recorded with",
-                    reel.folder,
-                    _numbered(reel.left),
+                    transport.folder,
+                    _numbered(transport.left),
                 )
         for folder in self._strangers:
             status = 1
@@ -140,8 +147,8 @@ class ReplayClock(Clock):
         self._now = now
 
 
-class Reel:
-    """The recordings of one source, as the transport's wire: whatever is asked, the next one.
+class ReplayTransport:
+    """The recordings of one source, as a transport: each request gets the next one.
 
     `began`: when the recorded run asked first, None if it got no response.
     """
@@ -172,23 +179,23 @@ class Reel:
                 " and the ".join(found.replaced),
             )
 
-    def get(
-        self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]
-    ) -> Frame:
+    def send(self, request: Request) -> ReplayedReply:
         """The next response. Raises MissingError."""
         path = recording.path(self.folder, self._next)
         if self._next not in self.left:
-            raise MissingError(f"{self._name}: {self._missing(path)}")
+            raise MissingError(self._missing(path), source=self._name)
         try:
             found = recording.read(path)
         except UnusableError as error:
-            raise MissingError(f"{self._name}: {error}") from None
+            raise MissingError(
+                error.what, where=error.where, do=error.do, source=self._name
+            ) from None
         self.left.remove(self._next)
         self._next += 1
-        self._compare(path, found, Request(url, params))
+        self._compare(path, found, request)
         if self.clock:
             self.clock.set(found.received)
-        return Frame(found)
+        return ReplayedReply(found)
 
     def _missing(self, path: str) -> str:
         if self.began is None:
@@ -214,7 +221,7 @@ class Reel:
         )
 
 
-class Frame:
+class ReplayedReply:
     """A recorded response on its way in."""
 
     def __init__(self, found: Recording) -> None:

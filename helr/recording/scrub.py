@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
 from helr.credentials import hidden_in_urls, is_secret_name
-from helr.http.messages import Request
 from helr.log import HIDDEN, redact
+from helr.messages import Request
 
 _DECODED = ("content-encoding", "content-length", "transfer-encoding")
 

@@ -1,88 +1,64 @@
-"""State: what outlives a process, per source, behind one small interface.
+"""State: what persists between runs, behind two small interfaces.
 
 A backend promises: `commit` is one transaction, all of it or nothing, and a later `load` shows
-the last commit; a failed commit changes nothing and says why (StateError). Keys of `values`:
-`cursor` or `next_url`, each `incremental_from.state_key`, and helr's own `chain`,
-`lookback_from`, `resets`, `hold`, `breaker`, `success`, and `url`: the API that all of it comes
-from.
+the last commit; a failed commit changes nothing and says why (StateError). What the values are:
+helr/state/records.py.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Protocol
-
-import msgspec
 
 from helr.errors import StateError
 from helr.log import for_source
 from helr.model import State
-
-RESERVED = frozenset(
-    {"cursor", "next_url", "chain", "lookback_from", "resets", "hold", "breaker", "success", "url"}
-    | {"ids", "marks"}
-)
+from helr.state.records import Checkpoint, Step, Stored
 
 
-class Checkpoint(msgspec.Struct):
-    """One change of a source's state. `lines`: how many delivered lines it stands for.
+class SourceState(ABC):
+    """The state of the source called `name`; safe to use from several threads."""
 
-    `values`: keys to set, or to remove (None). `ids`: delivered ids, of which those of the oldest
-    events beyond `capacity` are forgotten; `at`: their page's greatest event time (None: later
-    than all before). `marks`: (kind, mark, at) to remember; `forget`: (kind, below):
-    marks of that kind with `at < below` (all, when None) are dropped.
-    """
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-    lines: int = 0
-    values: dict[str, str | None] = {}
-    ids: list[str] = []
-    capacity: int = 0
-    at: float | None = None
-    marks: list[tuple[str, bytes, float]] = []
-    forget: list[tuple[str, float | None]] = []
+    @abstractmethod
+    def load(self) -> Stored:
+        """All but the ids. Raises StateError."""
 
+    @abstractmethod
+    def ids(self) -> list[str]:
+        """Delivered ids, oldest first. Raises StateError."""
 
-class Stored(msgspec.Struct):
-    """What a backend holds of one source. `marks`: (kind, mark, at)."""
-
-    values: dict[str, str] = {}
-    marks: list[tuple[str, bytes, float]] = []
-
-
-class Step(msgspec.Struct):
-    """Lines about to be appended to a regular file, and where: see helr/output/file.py."""
-
-    path: str
-    device: int
-    inode: int
-    length: int
-    lines: bytes
-
-
-class Store(Protocol):
-    """A backend; safe to use from several threads. `path`: its file, if it has one."""
-
-    durable: bool
-
-    @property
-    def path(self) -> str | None: ...
-
-    def load(self, source: str) -> Stored: ...
-
-    def ids(self, source: str) -> list[str]:
-        """Delivered ids, oldest first."""
-        ...
-
-    def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
+    @abstractmethod
+    def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Record them all, in order, in one transaction. Raises StateError."""
-        ...
 
-    def commit_step(self, source: str, checkpoint: Checkpoint, step: Step) -> None:
-        """The same with a step, and on the disk before it returns. Raises StateError.
+    def is_current(self) -> bool:
+        """False once the state was found deleted or replaced, and what is there now was opened:
+        until `accept`, commits are refused. Raises StateError when that cannot be opened."""
+        return True
 
-        A step of no source ("") has an empty checkpoint.
-        """
+    def accept(self) -> None:  # noqa: B027 - not every backend can be replaced
+        """The source has dropped what belonged to the state before, and goes on from this one."""
+
+    def note(self, key: str, value: str | None) -> None:
+        """Record one value at once, beside the queue of checkpoints (why that is safe:
+        docs/decisions/0013-what-the-server-forbids-is-recorded-at-once.md)."""
+        try:
+            self.commit([Checkpoint(values={key: value})])
+        except StateError as error:
+            for_source(self.name).warning("%s: %s; a restart will not know it", key, error)
+
+
+class Journal(Protocol):
+    """The last step of each regular output file; see helr/output/file.py."""
+
+    def commit(self, step: Step, source: str = "", checkpoint: Checkpoint | None = None) -> None:
+        """Record a step, and the checkpoint of a source with it, in one transaction that is on
+        the disk before this returns. Raises StateError."""
         ...
 
     def step(self, path: str) -> Step | None:
@@ -96,50 +72,35 @@ class Store(Protocol):
         """The output files whose last step is not known to be appended whole. Raises StateError."""
         ...
 
-    def finish_step(self, path: str, length: int) -> None:
+    def finish(self, path: str, length: int) -> None:
         """The step was appended and the file is now that long. Raises StateError."""
         ...
 
-    def generation(self) -> int:
-        """Grows by one when the state was found deleted or replaced, and opened anew.
 
-        Raises StateError when it cannot be opened.
-        """
+class Store(Protocol):
+    """A backend. `path`: its file, if it has one; `durable`: it outlasts the process."""
+
+    durable: bool
+    journal: Journal
+
+    @property
+    def path(self) -> str | None: ...
+
+    def source(self, name: str) -> SourceState: ...
+
+    def sources(self) -> list[str]:
+        """Every source of which something is known. Raises StateError."""
         ...
 
-    def accept(self, source: str) -> None:
-        """The source knows of the present generation; until then its commits are refused."""
+    def lease(self, name: str) -> None:
+        """Hold a source until this process ends. Raises LockedError, StateError, UnusableError."""
         ...
 
-    def prove(self) -> None:
+    def check_writable(self) -> None:
         """Write something. Raises StateError when the state cannot be written."""
         ...
 
     def close(self) -> None: ...
-
-
-class SourceNotes:
-    """The notes of one source (see helr.http.messages.Notes): known at once, kept if possible."""
-
-    def __init__(self, store: Store, source: str, values: Mapping[str, str]) -> None:
-        self._store = store
-        self._source = source
-        self._values = dict(values)
-
-    def get(self, key: str) -> str | None:
-        return self._values.get(key)
-
-    def set(self, key: str, value: str | None) -> None:
-        if value == self._values.get(key):
-            return
-        if value is None:
-            self._values.pop(key, None)
-        else:
-            self._values[key] = value
-        try:
-            self._store.commit(self._source, [Checkpoint(values={key: value})])
-        except StateError as error:
-            for_source(self._source).warning("%s: %s; a restart will not know it", key, error)
 
 
 def open_store(state: State) -> Store:
@@ -149,15 +110,22 @@ def open_store(state: State) -> Store:
 
 def peek(state: State, source: str) -> Stored:
     """What the state holds of a source, or nothing; its file is only read. Raises StateError."""
-    if state.backend == "memory" or not os.path.exists(state.path):
+    store = open_read_only(state)
+    if store is None:
         return Stored()
-    from helr.state.sqlite import SqliteStore
-
-    store = SqliteStore(state.path, read_only=True)
     try:
-        return store.load(source)
+        return store.source(source).load()
     finally:
         store.close()
+
+
+def open_read_only(state: State) -> Store | None:
+    """The configured backend, only to be read; None when there is nothing. Raises StateError."""
+    if state.backend == "memory" or not os.path.exists(state.path):
+        return None
+    from helr.state.sqlite import SqliteStore
+
+    return SqliteStore(state.path, read_only=True)
 
 
 def _sqlite(state: State) -> Store:

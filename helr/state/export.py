@@ -11,17 +11,17 @@ from typing import Any
 
 from helr.errors import UnusableError
 from helr.numbers import number, whole
-from helr.state import Store
+from helr.state import SourceState, records
 from helr.timestamps import EARLIEST, LATEST, instant
+from helr.urls import bare_url
 
-LISTS = ("ids", "marks")
-HELD = ("hold", "breaker")
+HELD = (records.RETRY_AFTER, records.BREAKER)
 
 
-def dump(store: Store, name: str) -> dict[str, Any]:
+def dump(state: SourceState) -> dict[str, Any]:
     """All that is known of a source. Raises StateError."""
-    stored, ids = store.load(name), store.ids(name)
-    whole: dict[str, Any] = {k: v for k, v in stored.values.items() if k not in LISTS}
+    stored, ids = state.load(), state.ids()
+    whole: dict[str, Any] = {k: v for k, v in stored.values.items() if k not in records.LISTS}
     if ids:
         whole["ids"] = ids
     if stored.marks:
@@ -69,21 +69,19 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
             f"{where}: {value[:80]!r} is no time: give Unix seconds (1521214343) or ISO 8601 "
             "(2018-03-16T15:32:23Z), as the API's events spell it"
         )
-    if key == "lookback_from" and value and instant(value) is None:
+    if key == records.LOOKBACK_FROM and value and instant(value) is None:
         raise UnusableError(f"{where}: {value[:80]!r} is not a time in Unix seconds")
-    if key in ("resets", "success") and value and whole(value) is None:
+    if key in (records.RESETS, records.SUCCESS) and value and whole(value) is None:
         raise UnusableError(f"{where}: {value[:80]!r} is no whole number")
-    if key == "url" and value and not _is_address(value):
+    if key == records.API and value and not _is_address(value):
         raise UnusableError(f"{where}: no address as helr writes it, without user and query")
-    if key in ("chain", *HELD) and value:
+    if key in (records.CHAIN, *HELD) and value:
         _check_object(where, value)
-    if key == "chain" and value:
+    if key == records.CHAIN and value:
         _check_chain(where, value)
 
 
 def _is_address(value: str) -> bool:
-    from helr.urls import bare_url
-
     return value.startswith(("http://", "https://")) and bare_url(value) == value
 
 
@@ -97,9 +95,7 @@ def _check_object(where: str, value: str) -> None:
 
 
 def _check_chain(where: str, value: str) -> None:
-    from helr.pagination import read_chain
-
     try:
-        read_chain(value)
+        records.read_chain(value)
     except ValueError:
         raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}") from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from helr.state import Checkpoint, Step, Stored
+from helr.state import Journal, SourceState
+from helr.state.records import Checkpoint, Step, Stored
 
 
 class MemoryStore:
@@ -13,66 +14,80 @@ class MemoryStore:
     path: str | None = None
 
     def __init__(self) -> None:
+        self._sources: dict[str, _Source] = {}
+        self.journal: Journal = _Journal(self)
+
+    def source(self, name: str) -> SourceState:
+        return self._sources.setdefault(name, _Source(name))
+
+    def sources(self) -> list[str]:
+        return sorted(self._sources)
+
+    def lease(self, name: str) -> None:
+        """Nobody else can have it."""
+
+    def check_writable(self) -> None:
+        """Memory is."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class _Source(SourceState):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
         self._lock = threading.Lock()
-        self._values: dict[str, dict[str, str]] = {}
-        self._ids: dict[str, list[str]] = {}
-        self._marks: dict[str, dict[tuple[str, bytes], float]] = {}
+        self._values: dict[str, str] = {}
+        self._ids: list[str] = []
+        self._marks: dict[tuple[str, bytes], float] = {}
 
-    def load(self, source: str) -> Stored:
+    def load(self) -> Stored:
         with self._lock:
-            marks = self._marks.get(source, {})
-            return Stored(
-                dict(self._values.get(source, {})),
-                [(kind, mark, at) for (kind, mark), at in marks.items()],
-            )
+            marks = [(kind, mark, at) for (kind, mark), at in self._marks.items()]
+            return Stored(dict(self._values), marks)
 
-    def ids(self, source: str) -> list[str]:
+    def ids(self) -> list[str]:
         with self._lock:
-            return list(self._ids.get(source, ()))
+            return list(self._ids)
 
-    def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
+    def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
         with self._lock:
             for checkpoint in checkpoints:
-                self._apply(source, checkpoint)
+                self._apply(checkpoint)
 
-    def _apply(self, source: str, checkpoint: Checkpoint) -> None:
-        values = self._values.setdefault(source, {})
+    def _apply(self, checkpoint: Checkpoint) -> None:
         for key, value in checkpoint.values.items():
             if value is None:
-                values.pop(key, None)
+                self._values.pop(key, None)
             else:
-                values[key] = value
+                self._values[key] = value
         if checkpoint.ids:
-            ids = self._ids.setdefault(source, [])
-            ids.extend(checkpoint.ids)
-            del ids[: -checkpoint.capacity or None]
-        marks = self._marks.setdefault(source, {})
+            self._ids.extend(key for key in checkpoint.ids if key is not None)
+            del self._ids[: -checkpoint.capacity or None]
         for kind, below in checkpoint.forget:
-            for each, at in list(marks.items()):
+            for each, at in list(self._marks.items()):
                 if each[0] == kind and (below is None or at < below):
-                    del marks[each]
-        marks.update({(kind, mark): at for kind, mark, at in checkpoint.marks})
+                    del self._marks[each]
+        self._marks.update({(kind, mark): at for kind, mark, at in checkpoint.marks})
 
-    def commit_step(self, source: str, checkpoint: Checkpoint, step: Step) -> None:
-        self.commit(source, [checkpoint])
+
+class _Journal:
+    """No step outlasts the process, so none is ever unfinished at a start."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._steps: dict[str, Step] = {}
+
+    def commit(self, step: Step, source: str = "", checkpoint: Checkpoint | None = None) -> None:
+        if checkpoint is not None:
+            self._store.source(source).commit([checkpoint])
+        self._steps[step.path] = Step(step.path, step.device, step.inode, step.length, b"")
 
     def step(self, path: str) -> Step | None:
-        return None
+        return self._steps.get(path)
 
     def unfinished(self) -> list[str]:
         return []
 
-    def finish_step(self, path: str, length: int) -> None:
-        pass
-
-    def generation(self) -> int:
-        return 0
-
-    def accept(self, source: str) -> None:
-        pass
-
-    def prove(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+    def finish(self, path: str, length: int) -> None:
+        self._steps[path].length = length

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 
 from helr.model import Source
 from helr.secrets import HIDDEN
+from helr.state.records import API
 from helr.urls import safe_url
-
-KEY = "url"
 
 
 def address(source: Source) -> str:
@@ -23,7 +22,7 @@ def address(source: Source) -> str:
 
 def another(source: Source, values: Mapping[str, str]) -> str | None:
     """A warning when the state was made with another API than the source names now."""
-    known, now = values.get(KEY), address(source)
+    known, now = values.get(API), address(source)
     if not known or _same(known, now):
         return None
     return (

@@ -21,7 +21,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from helr.errors import DamagedStateError, ReplacedStateError, StateError
-from helr.state import Checkpoint, Step, Stored
+from helr.state import Journal, SourceState
+from helr.state.lock import hold_source
+from helr.state.records import Checkpoint, Step, Stored
 
 T = TypeVar("T")
 
@@ -70,6 +72,14 @@ _MARKS = "SELECT kind, mark, at FROM helr_marks WHERE source_id = ?"
 _IDS = "SELECT ids FROM helr_delivered WHERE source_id = ? ORDER BY turn, slot"
 _LARGEST = 2**63 - 1  # what SQLite can hold
 _STEP = "INSERT OR REPLACE INTO helr_steps VALUES (?, ?, ?, ?, ?)"
+_LAST_STEP = "SELECT * FROM helr_steps WHERE path = ?"
+# a name that ends in ".*" is not a file's: it keeps what helr/output/file.py knows of rotations
+_OPEN = "SELECT path FROM helr_steps WHERE length(lines) > 0 AND path NOT LIKE '%.*'"
+_FINISHED = "UPDATE helr_steps SET lines = x'', length = ? WHERE path = ?"
+_SOURCES = (
+    "SELECT source_id FROM helr_state UNION SELECT source_id FROM helr_delivered "
+    "UNION SELECT source_id FROM helr_marks ORDER BY 1"
+)
 
 
 class SqliteStore:
@@ -81,6 +91,8 @@ class SqliteStore:
         self.path = path
         self._busy_secs = busy_secs
         self._lock = threading.Lock()
+        self._sources: dict[str, _Source] = {}
+        self.journal: Journal = _Journal(self)
         self._rows: dict[str, _Rows] = {}
         self._generation = 0
         self._accepted: dict[str, int] = {}  # the generation each source goes on from
@@ -153,19 +165,28 @@ class SqliteStore:
             if name and name not in there:
                 self._db.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
 
+    def source(self, name: str) -> SourceState:
+        return self._sources.setdefault(name, _Source(self, name))
+
+    def lease(self, name: str) -> None:
+        _leases.append(hold_source(self.path, name))
+
     def load(self, source: str) -> Stored:
-        with self._lock:
-            return self._read(
-                lambda db: Stored(
-                    dict(_checked(db.execute(_VALUES, (source,)), str, str)),
-                    _checked(db.execute(_MARKS, (source,)), str, bytes, float),
-                )
+        return self.read(
+            lambda db: Stored(
+                dict(_checked(db.execute(_VALUES, (source,)), str, str)),
+                _checked(db.execute(_MARKS, (source,)), str, bytes, float),
             )
+        )
 
     def ids(self, source: str) -> list[str]:
-        with self._lock:
-            rows = self._read(lambda db: _checked(db.execute(_IDS, (source,)), str))
+        rows = self.read(lambda db: _checked(db.execute(_IDS, (source,)), str))
         return [id_ for (ids,) in rows for id_ in ids.split("\n")]
+
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """What a query says. Raises StateError."""
+        with self._lock:
+            return self._read(query)
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -178,28 +199,18 @@ class SqliteStore:
             for checkpoint in checkpoints:
                 self._apply(db, source, checkpoint)
 
-        self._transaction(write, source)
+        self.transaction(write, source)
 
-    def commit_step(self, source: str, checkpoint: Checkpoint, step: Step) -> None:
+    def commit_step(self, step: Step, source: str, checkpoint: Checkpoint | None) -> None:
         def write(db: sqlite3.Connection) -> None:
-            self._apply(db, source, checkpoint)
+            if checkpoint is not None:
+                self._apply(db, source, checkpoint)
             db.execute(_STEP, (step.path, step.device, step.inode, step.length, step.lines))
 
-        self._transaction(write, source or None, synced=True)
+        self.transaction(write, source or None, synced=True)
 
     def sources(self) -> list[str]:
-        """Every source of which something is known."""
-        with self._lock:
-            rows = self._read(
-                lambda db: _checked(
-                    db.execute(
-                        "SELECT source_id FROM helr_state UNION SELECT source_id FROM "
-                        "helr_delivered UNION SELECT source_id FROM helr_marks ORDER BY 1"
-                    ),
-                    str,
-                )
-            )
-        return [name for (name,) in rows]
+        return [name for (name,) in self.read(lambda db: _checked(db.execute(_SOURCES), str))]
 
     def replace(
         self,
@@ -219,52 +230,23 @@ class SqliteStore:
                 self._apply(db, source, Checkpoint(ids=part, capacity=len(ids)))
             self._apply(db, source, Checkpoint(values=dict(values), marks=list(marks)))
 
-        self._transaction(write, source)
+        self.transaction(write, source)
 
-    def step(self, path: str) -> Step | None:
-        with self._lock:
-            rows = self._read(
-                lambda db: _checked(
-                    db.execute("SELECT * FROM helr_steps WHERE path = ?", (path,)),
-                    str, int, int, int, bytes,
-                )
-            )  # fmt: skip
-        return Step(*rows[0]) if rows and rows[0][3] >= 0 else None
-
-    def unfinished(self) -> list[str]:
-        with self._lock:
-            rows = self._read(
-                lambda db: _checked(
-                    db.execute(
-                        "SELECT path FROM helr_steps WHERE length(lines) > 0 "
-                        "AND path NOT LIKE '%.*'"
-                    ),
-                    str,
-                )
-            )
-        return [path for (path,) in rows]
-
-    def finish_step(self, path: str, length: int) -> None:
-        self._transaction(
-            lambda db: db.execute(
-                "UPDATE helr_steps SET lines = x'', length = ? WHERE path = ?", (length, path)
-            )
-        )
-
-    def prove(self) -> None:
+    def check_writable(self) -> None:
         now = time.time()
-        self._transaction(
+        self.transaction(
             lambda db: db.execute("INSERT OR REPLACE INTO helr_proof VALUES (1, ?)", (now,))
         )
         self._proof = now
 
-    def _transaction(
+    def transaction(
         self,
         write: Callable[[sqlite3.Connection], object],
         source: str | None = None,
         *,
         synced: bool = False,
     ) -> None:
+        """All that `write` does, or nothing; `synced`: on the disk. Raises StateError."""
         with self._lock:
             self._same_file(source)
             synced = synced or time.monotonic() - self._synced >= _SYNC_SECS
@@ -310,7 +292,8 @@ class SqliteStore:
         rows = self._rows.get(source)
         if rows is None:
             rows = self._rows[source] = _Rows(db, source)
-        new, text = len(checkpoint.ids), "\n".join(checkpoint.ids)
+        ids = [key for key in checkpoint.ids if key is not None]
+        new, text = len(ids), "\n".join(ids)
         turn = rows.turn(checkpoint.at)
         rows.total += new
         if rows and rows[-1].turn <= turn and rows[-1].size + new <= _ROW_IDS:
@@ -328,7 +311,7 @@ class SqliteStore:
         while len(rows) > 1 and (spare := rows.spare(checkpoint.capacity, turn)) is not None:
             db.execute("DELETE FROM helr_delivered WHERE slot = ?", (rows.drop(spare),))
 
-    def generation(self) -> int:
+    def is_current(self, source: str) -> bool:
         with self._lock:
             if _identity(self.path) != self._identity:
                 self._abandon()
@@ -339,7 +322,7 @@ class SqliteStore:
                     raise
                 if not self._put_back():
                     self._generation += 1
-            return self._generation
+            return self._accepted.get(source, 0) == self._generation
 
     def _put_back(self) -> bool:
         """Whether this is the file that was moved away, as it was. (Its inode would not tell: that
@@ -401,6 +384,49 @@ class SqliteStore:
     def close(self) -> None:
         with self._lock, suppress(sqlite3.Error):
             self._db.close()
+
+
+_leases: list[int] = []  # open files, held until the process ends
+
+
+class _Source(SourceState):
+    def __init__(self, store: SqliteStore, name: str) -> None:
+        super().__init__(name)
+        self._store = store
+
+    def load(self) -> Stored:
+        return self._store.load(self.name)
+
+    def ids(self) -> list[str]:
+        return self._store.ids(self.name)
+
+    def commit(self, checkpoints: Sequence[Checkpoint]) -> None:
+        self._store.commit(self.name, checkpoints)
+
+    def is_current(self) -> bool:
+        return self._store.is_current(self.name)
+
+    def accept(self) -> None:
+        self._store.accept(self.name)
+
+
+class _Journal:
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def commit(self, step: Step, source: str = "", checkpoint: Checkpoint | None = None) -> None:
+        self._store.commit_step(step, source, checkpoint)
+
+    def step(self, path: str) -> Step | None:
+        kinds = (str, int, int, int, bytes)
+        rows = self._store.read(lambda db: _checked(db.execute(_LAST_STEP, (path,)), *kinds))
+        return Step(*rows[0]) if rows and rows[0][3] >= 0 else None
+
+    def unfinished(self) -> list[str]:
+        return [path for (path,) in self._store.read(lambda db: _checked(db.execute(_OPEN), str))]
+
+    def finish(self, path: str, length: int) -> None:
+        self._store.transaction(lambda db: db.execute(_FINISHED, (length, path)))
 
 
 class _Row(NamedTuple):

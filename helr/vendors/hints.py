@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
-    from helr.http.messages import Request
+    from helr.messages import Request
     from helr.model import Source
 
 BY_STATUS = {

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from helr.state import Checkpoint
+from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
 from mock_server import MockSlack
 from mock_server.faults import FAULTS
@@ -373,6 +373,6 @@ def _newest(events: list[bytes]) -> str:
 
 def _state(helr: Helr, name: str) -> dict[str, str]:
     store = SqliteStore(str(helr.cwd / STATE), read_only=True)
-    values = store.load(name).values
+    values = store.source(name).load().values
     store.close()
     return values

@@ -12,8 +12,8 @@ import yaml
 
 from helr.clock import Clock
 from helr.config import load
-from helr.engine.scheduler import Collector
-from helr.http import Transport
+from helr.engine.scheduler import Scheduler
+from helr.http.client import Client
 from helr.model import Source
 from helr.output.file import FileOutput
 from helr.recording.recorder import Recorder
@@ -58,10 +58,10 @@ def source(folder: Path, url: str, **keys: Any) -> Source:
 
 
 def poll(
-    asked: Source, out: Path, store: Store, clock: Clock, connect: Callable[..., Transport]
+    asked: Source, out: Path, store: Store, clock: Clock, connect: Callable[..., Client]
 ) -> tuple[int, bytes]:
     """One poll; its exit status and what it wrote."""
-    status = Collector([asked], FileOutput(str(out), store, clock), store, clock, connect).run(
+    status = Scheduler([asked], FileOutput(str(out), store, clock), store, clock, connect).run(
         once=True
     )
     return status, out.read_bytes()

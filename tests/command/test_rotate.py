@@ -19,14 +19,15 @@ from typing import Any
 import pytest
 
 from helr.clock import Clock
-from helr.output import Batch, file, rotation
+from helr.output import file, rotation
 from helr.output.file import FileOutput
 from helr.output.rotation import Rotation
-from helr.state import Checkpoint, Step
 from helr.state.memory import MemoryStore
+from helr.state.records import Checkpoint, Step
 from helr.state.sqlite import SqliteStore
 from mock_server import MockSlack
 from tests.conftest import Helr
+from tests.unit.output.support import Batch, Lanes
 
 pytestmark = pytest.mark.unmeasured
 
@@ -44,7 +45,7 @@ class FixedClock(Clock):
 
 
 def batch(number: int) -> Batch:
-    return Batch("s", [b"%d\n" % number], [], Checkpoint(values={"cursor": str(number)}))
+    return Batch("s", [b"%d\n" % number], Checkpoint(values={"cursor": str(number)}))
 
 
 class Written:
@@ -57,8 +58,8 @@ class Written:
         self.store = SqliteStore(str(folder / "state.db"))
         self.output = self.open()
 
-    def open(self) -> FileOutput:
-        return FileOutput(str(self.path), self.store, self.clock, self.rotation)
+    def open(self) -> Lanes:
+        return Lanes(FileOutput(str(self.path), self.store, self.clock, self.rotation), self.store)
 
     def deliver(self, *numbers: int) -> None:
         for number in numbers:
@@ -115,7 +116,7 @@ def test_size_counts_before_writing_and_splits_no_step(
 ) -> None:
     files = written(Rotation(4))
     files.deliver(1, 2, 3)
-    files.output.deliver(Batch("s", [b"a\n", b"b\n", b"c\n"], [], Checkpoint()))
+    files.output.deliver(Batch("s", [b"a\n", b"b\n", b"c\n"], Checkpoint()))
     os.utime(files.path, (NOW, NOW))
     files.deliver(4)
     assert files.files() == {
@@ -133,10 +134,10 @@ def test_an_empty_file_and_an_empty_page_rotate_nothing(
     files.clock.time += DAY
     files.deliver(1)
     files.clock.time += DAY
-    files.output.deliver(Batch("s", [], [], Checkpoint(values={"cursor": "x"})))
-    files.output.deliver(Batch("s", [b""], [], Checkpoint(values={"cursor": "y"})))
+    files.output.deliver(Batch("s", [], Checkpoint(values={"cursor": "x"})))
+    files.output.deliver(Batch("s", [b""], Checkpoint(values={"cursor": "y"})))
     assert files.files() == {"": "1\n"}
-    assert files.store.load("s").values == {"cursor": "y"}
+    assert files.store.source("s").load().values == {"cursor": "y"}
 
 
 def test_no_name_is_used_twice_though_its_file_is_compressed_moved_or_gone(
@@ -185,11 +186,11 @@ def test_keep_goes_by_the_order_of_rotation_though_the_clock_was_wrong(
     path = tmp_path / "f"
     store: Any = MemoryStore() if memory else SqliteStore(str(tmp_path / "state.db"))
     clock = FixedClock()
-    output = FileOutput(str(path), store, clock, Rotation(2, keep=2))
+    output = Lanes(FileOutput(str(path), store, clock, Rotation(2, keep=2)), store)
     for number, day in enumerate([0, 4000, 4000, 4000, 0, 1, -300, 1, 0, 1, 2]):
         if not memory and number % 3 == 0:
             output.close()
-            output = FileOutput(str(path), store, clock, Rotation(2, keep=2))
+            output = Lanes(FileOutput(str(path), store, clock, Rotation(2, keep=2)), store)
         output.deliver(batch(number))
         os.utime(path, (NOW + day * DAY,) * 2)
         texts = sorted(int(each.read_text()) for each in tmp_path.glob("f*"))
@@ -216,7 +217,7 @@ def test_what_helr_0_1_kept_of_a_rotation_is_understood(
     """The path of the last rotated file alone: its name is not used again."""
     files = written(Rotation(2, keep=9))
     last = os.fsencode(f"{files.path}.2023-11-14.7")
-    files.store.commit_step("", Checkpoint(), Step(f"{files.path}.*", 1, 2, 3, last))
+    files.store.journal.commit(Step(f"{files.path}.*", 1, 2, 3, last))
     files.deliver(1, 2)
     assert list(files.files()) == ["", ".2023-11-14.8"]
 
@@ -273,12 +274,12 @@ def test_a_step_that_is_not_known_to_be_whole_holds_the_rotation_back(
     def full(*_: object) -> None:
         raise StateError("disk full")
 
-    monkeypatch.setattr(files.store, "finish_step", full)
+    monkeypatch.setattr(files.store.journal, "finish", full)
     files.deliver(1)
     with pytest.raises(StateError):
         files.deliver(2)
     assert files.files() == {"": "1\n"}
-    assert files.store.load("s").values == {"cursor": "1"}
+    assert files.store.source("s").load().values == {"cursor": "1"}
     monkeypatch.undo()
     files.deliver(2)
     assert files.files() == {"": "2\n", ".2023-11-14": "1\n"}
@@ -303,8 +304,9 @@ def _in_child(work: Callable[..., object], *args: Any) -> int:
 def _deliver_all(folder: Path, kill_at: int) -> None:
     """Deliver what the state says is missing of 1 to 3; killed at that line of code from 2 on."""
     with closing(SqliteStore(str(folder / "state.db"))) as store:
-        output = FileOutput(str(folder / "f"), store, FixedClock(), Rotation(4, keep=9))
-        for number in range(int(store.load("s").values.get("cursor", "0")) + 1, 4):
+        made = FileOutput(str(folder / "f"), store, FixedClock(), Rotation(4, keep=9))
+        output = Lanes(made, store)
+        for number in range(int(store.source("s").load().values.get("cursor", "0")) + 1, 4):
             sys.settrace(_Killer(kill_at) if number == 2 else sys.gettrace())
             output.deliver(batch(number))
         sys.settrace(None)

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helr.engine.position import Progress
+from helr.engine.position import Position
 from helr.errors import PollError
-from helr.http.messages import Request, Response
 from helr.lines.envelope import Lines
+from helr.messages import Request, Response
 from helr.model import (
     Dedupe,
     IncrementalFrom,
@@ -30,8 +30,8 @@ from helr.model import (
 )
 from helr.page.decoder import EVENT_KEYS, Decoder
 from helr.page.json_fallback import dig
-from helr.pagination import open_paginator
-from helr.state import Stored
+from helr.pagination import open_pagination
+from helr.state.records import Stored
 
 URL = "https://api.example/logs"
 RESILIENCE = Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1))
@@ -97,9 +97,9 @@ def test_any_paths_read_a_page_as_json_does(
         dedupe=Dedupe((fields[1], fields[2])),
         transform=Transform(timestamp_field=fields[2], id_field=fields[3]),
     )
-    paginator, lines = open_paginator(source.pagination), Lines(source)
-    progress = Progress(source, paginator, Stored(), list)
-    decode = Decoder(source, paginator.cursor_path, [*progress.paths, *lines.paths])
+    pagination, lines = open_pagination(source.pagination), Lines(source)
+    position = Position(source, pagination, Stored(), list)
+    decode = Decoder(source, pagination, [*position.paths, *lines.paths])
     text = json.dumps(body).encode()
     request = Request(URL)
     try:
@@ -111,8 +111,8 @@ def test_any_paths_read_a_page_as_json_does(
     assert [json.loads(bytes(raw)) for raw in page.raws] == found
     for path in fields:
         assert page.column(path) == [dig(event, path) for event in found]
-    fresh = progress.fresh(page)
+    fresh = position.fresh(page)
     for line in lines.build(page, fresh.keep)[0]:
         assert isinstance(json.loads(line)["event"], dict)
-    progress.adopt(progress.after(request, page, fresh))
-    progress.request()
+    position.adopt(position.after(page, fresh))
+    position.next_request()

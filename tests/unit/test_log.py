@@ -18,6 +18,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from helr import log
+from helr.errors import PollError
 
 SECRET = 'xoxp-PLANTED/"\\ü&<+=%42'
 
@@ -44,11 +45,12 @@ def lines(fmt: str, level: str = "trace", **options: str) -> io.StringIO:
 def test_pretty_is_for_people() -> None:
     out = lines("pretty")
     log.for_source("okta").warning("slow: %d s", 3)
-    log.for_source("okta").error("okta: https://x: refused")
+    error = PollError("refused", where="https://x", do="ask again", source="okta")
+    log.for_source("okta").failure(error)
     head, _, text = out.getvalue().splitlines()[0].partition(" ")
     assert head.endswith("Z")
     assert text == "WARN  okta: slow: 3 s"
-    assert out.getvalue().splitlines()[1].endswith(" ERROR okta: https://x: refused")
+    assert out.getvalue().splitlines()[1].endswith(" ERROR okta: https://x: refused; ask again")
 
 
 def test_json_is_for_machines() -> None:
@@ -68,9 +70,19 @@ def test_json_is_for_machines() -> None:
     assert second["service"] == "mine"
 
 
+def test_a_failure_shows_its_parts_too() -> None:
+    out = lines("json")
+    error = PollError("refused", where="https://x", do="ask again", source="okta")
+    log.for_source("okta").failure(error)
+    line = json.loads(out.getvalue())
+    assert line["msg"] == "https://x: refused; ask again"
+    found = {key: line[key] for key in ("source", "what", "where", "do")}
+    assert found == {"source": "okta", "what": "refused", "where": "https://x", "do": "ask again"}
+
+
 def test_a_line_names_the_source_whatever_its_label() -> None:
     out = lines("pretty")
-    log.for_source("okta", "team", "security").info("okta: slow")
+    log.for_source("okta", "team", "security").info("slow")
     assert out.getvalue().endswith(" INFO  okta: slow\n")
     out = lines("json")
     log.for_source("okta", "source", "security").info("slow")

@@ -17,7 +17,7 @@ from helr.config import schema as schemas
 from helr.config.expand import Values
 from helr.config.yaml_tree import parse
 from helr.model import GlobalConfig
-from helr.state import RESERVED
+from helr.state.records import RESERVED
 from tests.unit.config.conftest import Load
 
 ROOT = Path(helr.__file__).parent.parent

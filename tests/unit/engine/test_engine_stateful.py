@@ -2,18 +2,19 @@
 and restarts, pages in either order: nothing is lost; with no kill nothing repeats, with one no more
 than promised.
 
-The engine is the real one (Poller, Progress, StreamOutput, Checkpoints, the state backends); the
-API is a list that answers as the mock does, and the pipe a list that can end the process.
+The engine is the real one (Poller, Position, StreamOutput, CheckpointQueue, the backends); the API
+is a list that answers as the mock does, and the pipe a list that can end the process.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,16 +22,27 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from helr.clock import Clock
-from helr.engine.poll import Poller, Summary
+from helr.engine.assemble import poller
+from helr.engine.events import Summary
 from helr.errors import PollError
-from helr.http.messages import Decode, Request, Response
-from helr.model import Dedupe, IncrementalFrom, Pagination, Resilience, Source, Timeouts
+from helr.http.client import Client
+from helr.messages import Request, Response
+from helr.model import (
+    CircuitBreaker,
+    Dedupe,
+    IncrementalFrom,
+    Pagination,
+    Resilience,
+    Retries,
+    Source,
+    Timeouts,
+)
 from helr.output.stream import StreamOutput
-from helr.state import Checkpoint, Store
+from helr.state import SourceState, Store
 from helr.state.memory import MemoryStore
+from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
 
-T = TypeVar("T")
 LOOKBACK = 50
 BLOCK_LINES = 3
 START = 1_700_000_000
@@ -104,27 +116,21 @@ class World:
         return 200, b'{"entries":[%b],"next":%b}' % (entries, json.dumps(more).encode())
 
 
-class Api:
-    """The transport: one try a request."""
+class Api(Client):
+    """The client of the world's API."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, source: Source, slots: threading.Semaphore) -> None:
+        super().__init__(source, clock=world.clock, slots=slots)
         self.world = world
-        self.clock = world.clock
 
-    def check_held(self) -> None:
-        pass
-
-    def pause(self) -> tuple[float, str]:
-        return 0.0, ""
-
-    def fetch(self, request: Request, decode: Decode[T], deadline: float | None = None) -> T:
+    def send(self, request: Request) -> Response:
         self.world.step()
         status, body = self.world.answer(dict(request.params))
         if self.world.between:  # one a page
             self.world.add(self.world.between.pop())
             self.clock.at += self.world.seconds_a_page
         now = self.clock.now()
-        return decode(Response(request, request.url, "/logs", status, {}, body, now))
+        return Response(request, request.url, "/logs", status, {}, body, now)
 
 
 class Pipe:
@@ -146,18 +152,20 @@ class Pipe:
 class Disk:
     """The state; the process may end before a commit or after it."""
 
-    durable = True
-
     def __init__(self, world: World, store: Store) -> None:
-        self.world, self.store = world, store
+        self.world, self.path, self._store = world, None, store
 
-    def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
-        self.world.step()
-        self.store.commit(source, checkpoints)
-        self.world.step()
+    def source(self, name: str) -> SourceState:
+        state = self._store.source(name)
+        commit = type(state).commit
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
+        def slowly(checkpoints: Sequence[Checkpoint]) -> None:
+            self.world.step()
+            commit(state, checkpoints)
+            self.world.step()
+
+        state.commit = slowly  # type: ignore[method-assign]
+        return state
 
 
 class Engine(RuleBasedStateMachine):
@@ -190,7 +198,7 @@ class Engine(RuleBasedStateMachine):
         self.source = Source(
             "s",
             "http://api.test/logs",
-            Resilience(Timeouts(1, 1, 1)),
+            Resilience(Timeouts(1, 1, 1), Retries(1), CircuitBreaker(enabled=False)),
             query_params={"limit": str(limit)},
             pagination=Pagination(
                 "cursor", pages, {"cursor_param": "cursor", "cursor_path": "next"}
@@ -211,9 +219,15 @@ class Engine(RuleBasedStateMachine):
         self.store = store
         disk: Any = Disk(self.world, store)
         stream: Any = Pipe(self.world, self.came)
-        api: Any = Api(self.world)
-        output = StreamOutput(stream, disk, self.world.clock, 0, lambda error: None)
-        self.poller = Poller(self.source, api, output, disk, self.world.clock)
+        output = StreamOutput(stream, self.world.clock, 0, lambda error: None)
+        slots = threading.BoundedSemaphore(1)
+
+        def connect(source: Source, **_: Any) -> Client:
+            return Api(self.world, source, slots)
+
+        self.poller = poller(
+            self.source, disk, output, clock=self.world.clock, slots=slots, connect=connect
+        )
 
     # -- what may happen
 
@@ -282,10 +296,10 @@ class Engine(RuleBasedStateMachine):
         self.world.failing, self.world.between = 0, []
         begun = False  # whether this chain began after the last event arrived
         for _ in range(500):
-            progress = self.poller.progress
-            begun, resets = begun or progress.position.cursor is None, progress.resets
+            position = self.poller.position
+            begun, resets = begun or position.point.token is None, position.resets
             summary = self.poll()
-            begun = begun and progress.resets <= resets
+            begun = begun and position.resets <= resets
             if summary and not summary.more and begun:
                 break
         else:

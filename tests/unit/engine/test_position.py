@@ -1,4 +1,4 @@
-"""helr.engine.position: what of a page is fresh, chain after chain, without dedupe."""
+"""Position: what of a page is fresh, chain after chain, without dedupe."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from helr.engine.position import Progress
-from helr.http.messages import Response
+from helr.engine.position import Position
+from helr.messages import Response
 from helr.model import Dedupe, IncrementalFrom, Resilience, Source, Timeouts
 from helr.page.decoder import Decoder
-from helr.pagination.cursor import CursorPaginator
-from helr.state import Stored
+from helr.pagination.cursor import Cursor
+from helr.state.records import Stored
 
 URL = "https://api.example/logs"
 NOW = 1_700_000_000
@@ -28,22 +28,22 @@ class Engine:
     """Takes pages in and gives the names of the fresh events, as if each was delivered."""
 
     def __init__(self, source: Source = SOURCE) -> None:
-        paginator = CursorPaginator("cursor", "next")
-        self.progress = Progress(source, paginator, Stored(), list)
-        self.decode = Decoder(source, "next", self.progress.paths)
+        pagination = Cursor("cursor", "next")
+        self.position = Position(source, pagination, Stored(), list)
+        self.decode = Decoder(source, pagination, self.position.paths)
 
     @property
     def start(self) -> float:
         """Where the next chain begins."""
-        return float(dict(self.progress.request().params)["since"])
+        return float(dict(self.position.next_request().params)["since"])
 
     def take(self, received: float, events: dict[str, float], cursor: str = "") -> list[str]:
-        request = self.progress.request()
+        request = self.position.next_request()
         body: Any = [{"name": name, "at": at} for name, at in events.items()]
         body = json.dumps({"events": body, "next": cursor}).encode()
         page = self.decode(Response(request, URL, "/logs", 200, {}, body, received))
-        fresh = self.progress.fresh(page)
-        self.progress.adopt(self.progress.after(request, page, fresh))
+        fresh = self.position.fresh(page)
+        self.position.adopt(self.position.after(page, fresh))
         names = list(events)
         return names if fresh.keep is None else [names[index] for index in fresh.keep]
 
@@ -54,7 +54,7 @@ def test_events_ahead_of_our_clock_come_once_though_the_next_chain_has_two_pages
     assert engine.take(NOW, {"b": NOW + 2, "a": NOW - 9}) == ["b"]
     assert engine.take(NOW + 5, {"c": NOW + 4}, "page-2") == ["c"]
     assert engine.take(NOW + 5, {"b": NOW + 2, "a": NOW - 9}) == []
-    assert set(engine.progress.edge.marks) == {NOW + 4}, "what is behind the edge is forgotten"
+    assert set(engine.position.edge.marks) == {NOW + 4}, "what is behind the edge is forgotten"
 
 
 def test_an_event_later_in_the_second_in_which_it_came_comes_once() -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import os
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helr.clock import Clock
-from helr.engine.poll import Poller
-from helr.http.messages import Request, Response
+from helr.engine.assemble import pollers
+from helr.http.client import Client
+from helr.messages import Request, Response
 from helr.model import Dedupe, IncrementalFrom, Resilience, Source, Timeouts
 from helr.output.stream import Stream, StreamOutput
 from helr.state.sqlite import SqliteStore
@@ -43,29 +43,21 @@ class WeekClock(Clock):
         self.time += seconds
 
 
-class Api:
+class Api(Client):
     """Three new events before each answer; `oldest` is inclusive, the newest come first."""
 
-    def __init__(self, clock: WeekClock) -> None:
-        self.clock = clock
-        self.made = 0
-        self.recent: list[dict[str, Any]] = []
+    made = 0
+    recent: list[dict[str, Any]] = []  # noqa: RUF012 - there is one client
 
-    def check_held(self) -> None:
-        pass
-
-    def pause(self) -> tuple[float, str]:
-        return 0.0, ""
-
-    def fetch(self, request: Request, decode: Callable[[Response], Any], **_: Any) -> Any:
+    def send(self, request: Request) -> Response:
         for _number in range(3):
             self.made += 1
-            event = {"id": f"event-{self.made}", "at": int(self.clock.time), "x": "y" * 100}
+            event = {"id": f"event-{self.made}", "at": int(self.clock.now()), "x": "y" * 100}
             self.recent.insert(0, event)
         oldest = int(dict(request.params).get("oldest", 0))
         self.recent = [event for event in self.recent if event["at"] >= oldest]
         body = json.dumps({"entries": self.recent}).encode()
-        return decode(Response(request, URL, "/logs", 200, {}, body, self.clock.time))
+        return Response(request, URL, "/logs", 200, {}, body, self.clock.now())
 
 
 @pytest.mark.unmeasured
@@ -78,11 +70,10 @@ def test_a_week_of_polls_leaves_no_trace_but_its_events(tmp_path: Path) -> None:
         dedupe=Dedupe("id", capacity=500),
     )
     clock = WeekClock()
-    api = Api(clock)
     store = SqliteStore(str(tmp_path / "state.db"))
     with (tmp_path / "out").open("wb") as out:
-        output = StreamOutput(Stream(out.fileno(), clock), store, clock, 0, lambda error: None)
-        poller = Poller(source, api, output, store, clock)  # type: ignore[arg-type]
+        output = StreamOutput(Stream(out.fileno(), clock), clock, 0, lambda error: None)
+        (poller,) = pollers([source], store, output, clock=clock, connect=Api)
         tracemalloc.start()
         early = 0
         for poll in range(POLLS):
@@ -93,7 +84,7 @@ def test_a_week_of_polls_leaves_no_trace_but_its_events(tmp_path: Path) -> None:
         late = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
     assert late - early < 200_000
-    assert len(poller.progress.edge.marks) <= 6
-    assert len(store.ids("s")) <= 500 + 256
+    assert len(poller.position.edge.marks) <= 6
+    assert len(store.source("s").ids()) <= 500 + 256
     assert (tmp_path / "state.db").stat().st_size < 500_000
-    assert len((tmp_path / "out").read_bytes().splitlines()) == api.made == 3 * POLLS
+    assert len((tmp_path / "out").read_bytes().splitlines()) == 3 * POLLS

@@ -67,7 +67,7 @@ def test_what_was_marked_at_the_edge_is_known_when_it_comes_again(
     times = read(LOG, [at for _, at in page], NOW) if page else None
     edge = Edge()
     if times:
-        edge.add(unpacked(packed(edge.reaches(floor, raws, times))))
+        edge.add(unpacked(packed(edge.marks_from(floor, raws, times))))
         again = edge.repeats(raws, times)
         assert again == {index for index, (_, at) in enumerate(page) if at >= floor}
         edge.forget(floor + 1)
@@ -83,7 +83,7 @@ def test_an_event_of_the_same_second_but_other_bytes_is_new() -> None:
 
 def test_equal_events_are_as_many_as_come() -> None:
     edge, same = Edge(), [b"failed login"] * 3
-    edge.add(unpacked(packed(edge.reaches(5, same[:2], read(LOG, [5, 5], NOW)))))
+    edge.add(unpacked(packed(edge.marks_from(5, same[:2], read(LOG, [5, 5], NOW)))))
     assert edge.repeats(same[:2], read(LOG, [5, 5], NOW)) == {0, 1}
     assert edge.repeats(same, read(LOG, [5, 5, 5], NOW)) == {0, 1}, "the third is new"
 
@@ -92,7 +92,7 @@ def test_an_api_may_compare_whole_seconds_only() -> None:
     """Events at 5.9 and 5.1: asked from second 5 on, both come again and both are known."""
     raws, times = [b"late", b"early"], read(LOG, [5.9, 5.1], NOW)
     edge = Edge()
-    edge.add(edge.reaches(5, raws, times))
+    edge.add(edge.marks_from(5, raws, times))
     assert edge.repeats(raws, times) == {0, 1}
     assert (times.greatest, times.spelled) == (5.9, "5.9")
 

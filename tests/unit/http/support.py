@@ -1,4 +1,4 @@
-"""What the transport's tests share: a clock that waits in no time, notes, a raw server."""
+"""What the HTTP client's tests share: a clock that waits in no time, notes, a raw server."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from helr.clock import Clock
 from helr.errors import PollError
-from helr.http import Request, Response, Transport
+from helr.http.circuit_breaker import Breaker
+from helr.http.client import Client
+from helr.http.retry import Retry
+from helr.http.retry_after import RetryAfter
+from helr.messages import Request, Response
 from helr.model import (
     CircuitBreaker,
     RateLimit,
@@ -22,6 +26,7 @@ from helr.model import (
     Tls,
 )
 
+T = TypeVar("T")
 NOW = 1_700_000_000.0
 URL = "http://127.0.0.1:9/audit/v1/logs"
 
@@ -57,7 +62,7 @@ class Memory(dict[str, str]):
         super().__init__()
         self.writes = 0
 
-    def set(self, key: str, value: str | None) -> None:
+    def note(self, key: str, value: str | None) -> None:
         self.writes += 1
         if value is None:
             self.pop(key, None)
@@ -69,7 +74,7 @@ class StatusError(PollError):
     """As the page decoder raises it for an answer that is no page."""
 
     def __init__(self, status: int, text: str = "") -> None:
-        super().__init__(text or f"s: HTTP {status}")
+        super().__init__(text or f"HTTP {status}", source="s")
         self.status = status
         self.server_fault = status >= 500
 
@@ -95,22 +100,34 @@ def make_source(url: str = URL, **changes: Any) -> Source:
     return Source(**({"name": "s", "url": url, "resilience": resilience} | changes))
 
 
-def make_transport(
+def make_retry(
     source: Source,
     clock: Clock | None = None,
     notes: Memory | None = None,
     slots: threading.Semaphore | None = None,
-) -> Transport:
-    return Transport(
-        source,
-        clock=clock or VirtualClock(),
-        notes=Memory() if notes is None else notes,
-        slots=slots or threading.Semaphore(4),
+) -> Retry:
+    clock = clock or VirtualClock()
+    notes = Memory() if notes is None else notes
+    return Retry(
+        Client(source, clock=clock, slots=slots or threading.Semaphore(4)),
+        RetryAfter(notes.get("hold"), notes.note, clock),
+        Breaker(source.resilience.circuit_breaker, clock, notes.get("breaker")),
+        notes.note,
     )
 
 
-def get(transport: Transport, url: str, *params: tuple[str, str], **options: Any) -> bytes:
-    return transport.fetch(Request(url, params), decode, **options)
+def fetch(
+    retry: Retry, request: Request, decode: Callable[[Response], T], until: float | None = None
+) -> T:
+    """As a poller does it."""
+    for attempt in retry.attempts(until=until):
+        with attempt:
+            return decode(attempt.send(request))
+    raise AssertionError("no attempt")
+
+
+def get(retry: Retry, url: str, *params: tuple[str, str], until: float | None = None) -> bytes:
+    return fetch(retry, Request(url, params), decode, until)
 
 
 def answer(body: bytes = b"{}", status: str = "200 OK", *headers: str) -> bytes:

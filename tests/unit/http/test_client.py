@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from typing import Any
 
@@ -14,20 +14,22 @@ import requests
 import responses
 
 from helr.errors import HeldError, PollError, Stopped, UnusableError
-from helr.http import Request, Response
 from helr.http.buffer import SMALL_BYTES
 from helr.http.failures import ConnectError, RefusedError
+from helr.messages import Request, Response
 from helr.model import Auth
 from tests.unit.http.support import (
     NOW,
     URL,
     Memory,
     StatusError,
+    T,
     VirtualClock,
     decode,
+    fetch,
     get,
+    make_retry,
     make_source,
-    make_transport,
 )
 
 
@@ -47,15 +49,24 @@ def answers(api: responses.RequestsMock, *statuses: int, **headers: str) -> None
 class Fetching:
     """A transport with its clock and notes at hand."""
 
-    def __init__(self, notes: Memory | None = None, now: float = NOW, **changes: Any) -> None:
-        self.clock = VirtualClock(now)
+    def __init__(
+        self,
+        notes: Memory | None = None,
+        now: float = NOW,
+        clock: VirtualClock | None = None,
+        **changes: Any,
+    ) -> None:
+        self.clock = clock or VirtualClock(now)
         self.notes = Memory() if notes is None else notes
         self.slots = threading.Semaphore(1)
         source = make_source(**changes)
-        self.transport = make_transport(source, self.clock, self.notes, self.slots)
+        self.retry = make_retry(source, self.clock, self.notes, self.slots)
 
     def get(self, **options: Any) -> bytes:
-        return get(self.transport, URL, **options)
+        return get(self.retry, URL, **options)
+
+    def fetch(self, request: Request, decode: Callable[[Response], T]) -> T:
+        return fetch(self.retry, request, decode)
 
 
 # -- tries
@@ -127,7 +138,7 @@ def test_what_is_final_is_not_tried_again_whatever_the_user_lists(
     answers(api, 400, Retry_After="30")
     it = Fetching(retries={"retryable_status_codes": frozenset({400})})
     with pytest.raises(RefusedCursorError):
-        it.transport.fetch(Request(URL), refuse)
+        it.fetch(Request(URL), refuse)
     assert len(api.calls) == 1
     assert not it.notes
 
@@ -137,11 +148,11 @@ def test_what_the_decoder_calls_retryable_is_tried_again(api: responses.Requests
         retryable = True
 
     def broken(response: Response) -> None:
-        raise BrokenError("s: broken JSON")
+        raise BrokenError("broken JSON", source="s")
 
     answers(api, 200)
     with pytest.raises(BrokenError, match="3 tries"):
-        Fetching().transport.fetch(Request(URL), broken)
+        Fetching().fetch(Request(URL), broken)
     assert len(api.calls) == 3
 
 
@@ -166,7 +177,7 @@ def test_no_wait_goes_past_the_deadline(api: responses.RequestsMock) -> None:
     answers(api, 500)
     it = Fetching(retries={"initial_backoff_secs": 10, "max_attempts": 5})
     with pytest.raises(StatusError, match=r"HTTP 500 \(2 tries\)"):
-        it.get(deadline=it.clock.monotonic() + 25)
+        it.get(until=it.clock.monotonic() + 25)
     assert it.clock.waits == [10]
 
 
@@ -188,7 +199,7 @@ def test_headers_of_helr_the_user_and_the_token(
     answers(api, 200)
     headers = {"accept": "application/json", "Authorization": "not this one"}
     it = Fetching(auth=Auth("bearer", {"token_env": "TOKEN"}), headers=headers)
-    it.transport.fetch(Request(URL, (("limit", "200"), ("cursor", "a=&b"))), decode)
+    it.fetch(Request(URL, (("limit", "200"), ("cursor", "a=&b"))), decode)
     sent = api.calls[0].request
     assert sent.url == URL + "?limit=200&cursor=a%3D%26b"
     assert sent.headers["Authorization"] == "Bearer xoxp-sent"
@@ -200,7 +211,7 @@ def test_headers_of_helr_the_user_and_the_token(
 def test_the_query_of_the_url_stays(api: responses.RequestsMock) -> None:
     api.get(URL, body=b"{}")
     it = Fetching(url=URL + "?team=1")
-    it.transport.fetch(Request(URL + "?team=1", (("limit", "2"),)), decode)
+    it.fetch(Request(URL + "?team=1", (("limit", "2"),)), decode)
     assert api.calls[0].request.url == URL + "?team=1&limit=2"
 
 
@@ -217,7 +228,7 @@ def test_a_missing_token_is_told_with_the_vendors_advice(
 def test_credentials_over_plain_http_are_refused_at_once() -> None:
     auth = Auth("bearer", {"token_env": "TOKEN"})
     with pytest.raises(UnusableError, match="plain http"):
-        make_transport(make_source("http://api.example.com/logs", auth=auth))
+        make_retry(make_source("http://api.example.com/logs", auth=auth))
 
 
 # -- the server's wishes
@@ -278,7 +289,7 @@ def test_a_long_wait_ends_the_poll_and_holds_every_process(api: responses.Reques
     for now in (NOW, NOW + 599):
         later = Fetching(it.notes, now)
         with pytest.raises(HeldError, match="helr state reset s --hold"):
-            later.transport.check_held()
+            later.retry.check_held()
         with pytest.raises(HeldError, match="HTTP 429"):
             later.get()
     assert len(api.calls) == 1
@@ -301,7 +312,7 @@ def test_the_wait_holds_too_when_the_poll_has_no_time_for_it(api: responses.Requ
     answers(api, 429, Retry_After="20")
     it = Fetching()
     with pytest.raises(HeldError):
-        it.get(deadline=it.clock.monotonic() + 5)
+        it.get(until=it.clock.monotonic() + 5)
     assert "hold" in it.notes
 
 
@@ -332,7 +343,7 @@ def test_a_rate_limit_with_another_status_is_one(api: responses.RequestsMock) ->
     answers(api, 403, X_RateLimit_Reset=reset)  # how GitHub says it; 403 alone is not retried
     answers(api, 403, 200)
     it = Fetching()
-    assert it.transport.fetch(Request(URL), refuse) == b"{}"
+    assert it.fetch(Request(URL), refuse) == b"{}"
     assert it.clock.waits == [20, 2]
 
 
@@ -352,7 +363,6 @@ def test_a_clock_set_in_the_middle_of_a_wait_changes_nothing(
 ) -> None:
     answers(api, status, Retry_After="30")
     answers(api, 200)
-    it = Fetching(breaker={"failure_threshold": 3})
 
     class Set(VirtualClock):
         def sleep(self, seconds: float) -> None:
@@ -360,7 +370,7 @@ def test_a_clock_set_in_the_middle_of_a_wait_changes_nothing(
             self.ahead = ahead
             super().sleep(seconds / 2)
 
-    it.transport._clock = it.clock = Set()
+    it = Fetching(clock=Set(), breaker={"failure_threshold": 3})
     assert it.get() == b"{}"
     assert it.clock.waits == [15, 15]
     assert not it.notes
@@ -443,7 +453,7 @@ def test_connection_errors_open_it(api: responses.RequestsMock) -> None:
     with pytest.raises(ConnectError):
         it.get()
     with pytest.raises(HeldError):
-        it.transport.check_held()
+        it.retry.check_held()
 
 
 def test_ordinary_successes_write_nothing(api: responses.RequestsMock) -> None:
@@ -471,7 +481,7 @@ def free(slots: threading.Semaphore) -> bool:
 def test_a_large_page_keeps_its_place_until_it_is_released(api: responses.RequestsMock) -> None:
     large(api)
     it = Fetching()
-    response = it.transport.fetch(Request(URL), lambda response: response)
+    response = it.fetch(Request(URL), lambda response: response)
     assert not free(it.slots)
     response.release()
     response.release()
@@ -488,7 +498,7 @@ def test_a_failed_page_gives_its_place_back(api: responses.RequestsMock, error: 
 
     it = Fetching()
     with pytest.raises(type(error)):
-        it.transport.fetch(Request(URL), fail)
+        it.fetch(Request(URL), fail)
     assert free(it.slots)
 
 
@@ -497,14 +507,13 @@ def test_a_place_is_given_back_before_the_wait_for_the_next_try(
 ) -> None:
     large(api, 500)
     large(api)
-    it = Fetching()  # with one place only: the second try would never get it
 
     class Watching(VirtualClock):
         def sleep(self, seconds: float) -> None:
             assert free(it.slots)
             super().sleep(seconds)
 
-    it.transport._clock = Watching()
+    it = Fetching(clock=Watching())  # with one place only: the second try would never get it
     it.get()
     assert free(it.slots)
 
@@ -537,7 +546,7 @@ def test_no_secret_in_errors_notes_or_urls(
     source = {"auth": Auth("bearer", {"token_env": "TOKEN"}), "breaker": {"failure_threshold": 1}}
     it = Fetching(url=url, headers={"X-Api-Key": "planted-4"}, **source)
     with pytest.raises(HeldError):
-        it.transport.fetch(Request(url), echo)
+        it.fetch(Request(url), echo)
     assert seen == [URL]
     assert set(it.notes) == {"hold", "breaker"}
     assert "planted" not in json.dumps(it.notes)

@@ -8,14 +8,16 @@ import socket
 import pytest
 
 from helr.clock import Clock
-from helr.http import Request, Transport
 from helr.http.cookies import MOST_COOKIES, Cookies
+from helr.http.retry import Retry
+from helr.messages import Request
 from tests.unit.http.support import (
     Server,
     answer,
     decode,
+    fetch,
+    make_retry,
     make_source,
-    make_transport,
     serving,
 )
 
@@ -84,16 +86,16 @@ def setting(server: Server, connection: socket.socket) -> None:
         connection.sendall(answer(b"{}", "200 OK", *lines))
 
 
-def chain(transport: Transport, url: str) -> None:
-    for cursor in (False, True, True):
-        transport.fetch(Request(url, (("limit", "1"),), cursor=cursor), decode)
+def chain(retry: Retry, url: str) -> None:
+    for token in (None, "1", "2"):
+        fetch(retry, Request(url, (("limit", "1"),), token=token), decode)
 
 
 def test_they_live_as_long_as_a_chain(caplog: pytest.LogCaptureFixture) -> None:
     with serving(setting) as server, caplog.at_level(logging.DEBUG):
-        transport = make_transport(make_source(server.url, cookies="chain"), Clock())
-        chain(transport, server.url)
-        chain(transport, server.url)
+        retry = make_retry(make_source(server.url, cookies="chain"), Clock())
+        chain(retry, server.url)
+        chain(retry, server.url)
         found = [
             next((line for line in request.split("\r\n") if line.startswith("Cookie")), None)
             for request in server.requests
@@ -105,5 +107,5 @@ def test_they_live_as_long_as_a_chain(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_without_the_option_there_are_none() -> None:
     with serving(setting) as server:
-        chain(make_transport(make_source(server.url), Clock()), server.url)
+        chain(make_retry(make_source(server.url), Clock()), server.url)
         assert not any("Cookie" in request for request in server.requests)

@@ -21,8 +21,8 @@ from msgspec import Struct
 
 from helr.clock import Clock
 from helr.errors import PollError
-from helr.http import Request, Response
-from tests.unit.http.support import Server, make_source, make_transport, serving
+from helr.messages import Request, Response
+from tests.unit.http.support import Server, fetch, make_retry, make_source, serving
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="compares helr with curl")
 
@@ -367,14 +367,14 @@ def by_curl(url: str) -> Told:
 
 def by_helr(url: str) -> Told:
     limits = {"retries": {"max_attempts": 1}, "timeouts": {"request_secs": SECS}}
-    transport = make_transport(make_source(url, **limits), Clock())
+    retry = make_retry(make_source(url, **limits), Clock())
 
     def decode(response: Response) -> Told:
         response.release()
         return Told(response.status, bytes(response.body))
 
     try:
-        return transport.fetch(Request(url), decode)
+        return fetch(retry, Request(url), decode)
     except PollError as error:
         assert "\n" not in str(error)
         return Told(0, None, str(error))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helr.http.rate_limit import Bucket, backoff
+from helr.http.rate_limit import Bucket
+from helr.http.retry import backoff
 from helr.model import RateLimit, Retries
 from tests.unit.http.support import VirtualClock
 

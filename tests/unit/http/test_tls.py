@@ -19,8 +19,8 @@ from tests.unit.http.support import (
     always,
     answer,
     get,
+    make_retry,
     make_source,
-    make_transport,
     serving,
 )
 
@@ -44,7 +44,7 @@ def tls_server(name: str = "server", *, client: bool = False) -> Iterator[Server
 def ask(server: Server, host: str = "127.0.0.1", **tls: object) -> bytes:
     url = f"https://{host}:{server.port}/logs"
     source = make_source(url, tls=tls, retries={"max_attempts": 1})
-    return get(make_transport(source, Clock()), url)
+    return get(make_retry(source, Clock()), url)
 
 
 @pytest.mark.parametrize("only", [False, True])
@@ -195,6 +195,6 @@ def test_what_cannot_be_used_is_told_in_one_line(
     monkeypatch.setenv("BAD", "PRIVATE-PLANTED")
     monkeypatch.setenv("LOCKED", (CERTS / "locked.pem").read_text())
     with pytest.raises(UnusableError, match=text) as caught:
-        make_transport(make_source("https://x.example/", tls=tls))
+        make_retry(make_source("https://x.example/", tls=tls))
     assert "\n" not in str(caught.value)
     assert "PLANTED" not in str(caught.value)

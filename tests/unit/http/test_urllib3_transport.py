@@ -22,18 +22,20 @@ import vcr
 
 from helr.clock import Clock
 from helr.errors import PollError, Stopped
-from helr.http import Request, Response, Transport
 from helr.http.buffer import SMALL_BYTES
 from helr.http.failures import ConnectError, RefusedError, RequestTimeoutError
+from helr.http.retry import Retry
+from helr.messages import Request, Response
 from helr.model import Auth
 from tests.unit.http.support import (
     Memory,
     Server,
     always,
     answer,
+    fetch,
     get,
+    make_retry,
     make_source,
-    make_transport,
     serving,
 )
 
@@ -42,16 +44,16 @@ LONG = {"request_secs": 60, "read_secs": 60}
 Serve = Callable[[Server, socket.socket], None]
 
 
-def once(url: str, **changes: object) -> Transport:
-    """A transport in real time that does not try again."""
-    return make_transport(make_source(url, retries=ONCE, **changes), Clock())
+def once(url: str, **changes: object) -> Retry:
+    """In real time, without another try."""
+    return make_retry(make_source(url, retries=ONCE, **changes), Clock())
 
 
 def failure(serve: Serve, **changes: object) -> PollError:
     with serving(serve) as server:
-        transport = once(server.url, **changes)
+        retry = once(server.url, **changes)
         with pytest.raises(PollError) as caught:
-            get(transport, server.url)
+            get(retry, server.url)
         assert str(caught.value).startswith(f"s: {server.url}: ")
         assert "\n" not in str(caught.value)
         return caught.value
@@ -74,7 +76,7 @@ def test_dripped_headers_are_bounded_by_request_secs() -> None:
     began = time.monotonic()
     error = failure(serve, timeouts={"request_secs": 0.4})
     assert isinstance(error, RequestTimeoutError)
-    assert "resilience.timeouts.request_secs (0.4 s)" in str(error)
+    assert "resilience.timeouts.request_secs: 0.4 s" in str(error)
     assert error.server_fault
     assert time.monotonic() - began < 2
 
@@ -106,7 +108,7 @@ def test_silence_is_bounded_by_read_secs() -> None:
         server.done.wait(10)
 
     error = failure(serve, timeouts={"read_secs": 0.2})
-    assert "resilience.timeouts.read_secs (0.2 s)" in str(error)
+    assert "resilience.timeouts.read_secs: 0.2 s" in str(error)
 
 
 def test_bytes_that_keep_coming_are_not_bounded_by_read_secs() -> None:
@@ -125,7 +127,7 @@ def test_connecting_is_bounded_by_connect_secs() -> None:
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}/"
-        with pytest.raises(RequestTimeoutError, match=r"connect_secs \(0.2 s\)"):
+        with pytest.raises(RequestTimeoutError, match=r"connect_secs: 0.2 s\)"):
             get(once(url, timeouts={"connect_secs": 0.2}), url)
         for filler in fillers:
             filler.close()
@@ -141,7 +143,7 @@ def test_a_stop_ends_the_wait_for_an_answer() -> None:
         threading.Timer(0.1, clock.stop).start()
         began = time.monotonic()
         with pytest.raises(Stopped):
-            get(make_transport(make_source(server.url), clock), server.url)
+            get(make_retry(make_source(server.url), clock), server.url)
         assert time.monotonic() - began < 1.5
 
 
@@ -214,7 +216,7 @@ def test_a_large_page_does_not_wait_for_those_on_their_way() -> None:
 
     def ask(url: str) -> None:
         with contextlib.suppress(Stopped):
-            get(make_transport(make_source(url, timeouts=LONG), clock, slots=places), url)
+            get(make_retry(make_source(url, timeouts=LONG), clock, slots=places), url)
 
     with serving(stop_half_way) as slow, serving(always(answer(body))) as quick:
         threads = [threading.Thread(target=ask, args=(slow.url,)) for _ in range(3)]
@@ -222,8 +224,8 @@ def test_a_large_page_does_not_wait_for_those_on_their_way() -> None:
             thread.start()
             slow_at_work.acquire()
         for _ in range(3):
-            transport = make_transport(make_source(quick.url, timeouts=LONG), clock, slots=places)
-            assert get(transport, quick.url) == body
+            retry = make_retry(make_source(quick.url, timeouts=LONG), clock, slots=places)
+            assert get(retry, quick.url) == body
         clock.stop()
         for thread in threads:
             thread.join(10)
@@ -330,9 +332,9 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\
 )
 def test_a_connection_is_used_again(data: bytes) -> None:
     with serving(always(data)) as server:
-        transport = once(server.url)
+        retry = once(server.url)
         for _ in range(3):
-            get(transport, server.url)
+            get(retry, server.url)
         assert server.connections == 1
 
 
@@ -363,9 +365,9 @@ def test_an_odd_answer_does_not_spoil_the_next(odd: bytes) -> None:
         return bytes(response.body)
 
     with serving(serve) as server:
-        transport = once(server.url)
+        retry = once(server.url)
         for number in range(6):
-            body = transport.fetch(Request(server.url), anything)
+            body = fetch(retry, Request(server.url), anything)
             assert body == (b'{"n":%d}' % number if number % 2 else body)
 
 
@@ -381,9 +383,9 @@ def test_one_that_the_server_closed_is_replaced_without_a_failure() -> None:
     for how in (serve, close_after_each):
         with serving(how) as server:
             notes = Memory()
-            transport = make_transport(make_source(server.url, retries=ONCE), Clock(), notes)
+            retry = make_retry(make_source(server.url, retries=ONCE), Clock(), notes)
             for _ in range(4):
-                get(transport, server.url)
+                get(retry, server.url)
             assert server.connections >= 3
             assert notes.writes == 0
 
@@ -404,10 +406,10 @@ def test_one_that_was_idle_for_long_is_not_used_again() -> None:
 
     with serving(always(answer())) as server:
         clock = Jumping()
-        transport = make_transport(make_source(server.url, timeouts={"idle_secs": 30}), clock)
+        retry = make_retry(make_source(server.url, timeouts={"idle_secs": 30}), clock)
         for ahead, connections in ((0, 1), (29, 1), (60, 2)):
             clock.ahead = ahead
-            get(transport, server.url)
+            get(retry, server.url)
             assert server.connections == connections
 
 
@@ -509,9 +511,9 @@ def test_each_request_is_a_line_at_debug_without_its_secrets(
 ) -> None:
     params = ("limit", "5"), ("api_key", "hush"), ("cursor", "c 1")
     with serving(moving("/old", "302 Found", "/new?a=1&sig=hush")) as server:
-        transport = once(server.url.replace("//", "//bob:hush@").replace("/logs", "/old"))
+        retry = once(server.url.replace("//", "//bob:hush@").replace("/logs", "/old"))
         with caplog.at_level(logging.DEBUG, "helr"):
-            get(transport, server.url.replace("/logs", "/old"), *params)
+            get(retry, server.url.replace("/logs", "/old"), *params)
             root = f"http://127.0.0.1:{server.port}"
     told = [re.sub(r"[\d.]+ s$", "N s", message) for message in caplog.messages]
     assert told == [
@@ -558,7 +560,7 @@ def test_every_request_carries_its_own_url_and_the_token_of_the_day(
 ) -> None:
     """One prepared request serves them all; a redirect's address and headers are its own alone."""
     with serving(moving("cursor", "307 Moved", "/new?page=2")) as server:
-        transport = once(server.url, auth=Auth("bearer", {"token_env": "TOKEN"}))
+        retry = once(server.url, auth=Auth("bearer", {"token_env": "TOKEN"}))
         for token, *params in (
             ("xoxp-1", ("limit", "1")),
             ("xoxp-1", ("limit", "1"), ("cursor", "a")),
@@ -566,7 +568,7 @@ def test_every_request_carries_its_own_url_and_the_token_of_the_day(
             ("xoxp-2",),
         ):
             monkeypatch.setenv("TOKEN", token)
-            get(transport, server.url, *params)
+            get(retry, server.url, *params)
         lines = [request.split("\r\n") for request in server.requests]
     assert [line.split()[1] for line, *_ in lines] == [
         "/logs?limit=1",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helr.http.retry_after import Hold
+from helr.http.retry_after import RetryAfter
 from helr.http.wait import MOST_SECS, Wait, remaining
 from tests.unit.http.support import NOW, Memory, VirtualClock
 
@@ -48,14 +48,14 @@ def test_in_a_process_each_it_is_over_after_what_was_asked(
     """A clock that is set back by less than what has passed cannot be noticed by the next process:
     what is left is never more than what was asked for, all the same."""
     clock, notes = VirtualClock(), Memory()
-    Hold(notes, clock).set(secs, "why")
+    RetryAfter(notes.get("hold"), notes.note, clock).set(secs, "why")
     for jump, pause in history:
         clock.ahead += jump
         clock.time += pause
-        until = Hold(notes, clock).until()
+        until = RetryAfter(notes.get("hold"), notes.note, clock).until()
         assert until is None or until - clock.now() <= secs
     clock.ahead, clock.time = 0.0, clock.time + secs
-    assert Hold(notes, clock).until() is None
+    assert RetryAfter(notes.get("hold"), notes.note, clock).until() is None
     assert not notes
 
 
@@ -63,15 +63,15 @@ def test_in_a_process_each_it_is_over_after_what_was_asked(
 def test_what_was_noted_under_a_clock_that_was_ahead_is_over(ahead: float) -> None:
     clock, notes = VirtualClock(), Memory()
     clock.ahead = ahead
-    Hold(notes, clock).set(90, "why")
+    RetryAfter(notes.get("hold"), notes.note, clock).set(90, "why")
     clock.ahead = 0
-    assert Hold(notes, clock).until() is None
+    assert RetryAfter(notes.get("hold"), notes.note, clock).until() is None
 
 
 def test_a_hold_is_no_longer_than_a_day_and_keeps_its_reason() -> None:
     clock, notes = VirtualClock(), Memory()
-    assert Hold(notes, clock).set(30 * DAY, "why") == NOW + MOST_SECS
-    hold = Hold(notes, clock)
+    assert RetryAfter(notes.get("hold"), notes.note, clock).set(30 * DAY, "why") == NOW + MOST_SECS
+    hold = RetryAfter(notes.get("hold"), notes.note, clock)
     assert (hold.until(), hold.reason) == (NOW + MOST_SECS, "why")
     assert json.loads(notes["hold"]) == {"since": NOW, "until": NOW + MOST_SECS, "reason": "why"}
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helr.http.messages import Request, Response
 from helr.lines.envelope import Lines, LineTooLongError
+from helr.messages import Request, Response
 from helr.model import Dedupe, Resilience, Source, Timeouts, Transform
-from helr.page.decoder import Decoder, Page
+from helr.page.decoder import Decoder
+from helr.page.page import Page
+from helr.pagination.none import SinglePage
 
 RECEIVED = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 URL = "https://api.example/audit/v1/logs"
@@ -29,7 +31,7 @@ def page_of(of: Source, *events: bytes | str) -> Page:
     body = b'{"entries":[' + b",".join(texts) + b"]}"
     paths = [*Lines(of).paths, *([of.dedupe.id_path] if of.dedupe else [])]
     request = Request(URL)
-    return Decoder(of, None, paths)(
+    return Decoder(of, SinglePage(), paths)(
         Response(request, URL, "/audit/v1/logs", 200, {}, body, RECEIVED)
     )
 

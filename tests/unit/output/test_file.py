@@ -15,11 +15,11 @@ import pytest
 
 from helr.clock import Clock
 from helr.errors import LockedError, OutputGoneError, StateError, UnusableError
-from helr.output import Batch
 from helr.output.file import FileOutput, complete_others
-from helr.state import Checkpoint
 from helr.state.memory import MemoryStore
+from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
+from tests.unit.output.support import Batch, Lanes
 
 PAGES = 3
 PAGE = [[b"%d.%d %s\n" % (page, n, b"x" * 50) for n in range(4)] for page in range(PAGES)]
@@ -32,11 +32,11 @@ class Files:
         self.state, self.out = folder / "state.db", folder / "out.ndjson"
         self.open: list[Any] = []
 
-    def start(self, path: Path | None = None) -> tuple[FileOutput, SqliteStore]:
+    def start(self, path: Path | None = None) -> tuple[Lanes, SqliteStore]:
         store = SqliteStore(str(self.state), busy_secs=0.1)
         output = FileOutput(str(path or self.out), store, Clock())
         self.open += [output, store]
-        return output, store
+        return Lanes(output, store), store
 
     def end(self) -> None:
         for each in self.open:
@@ -55,13 +55,14 @@ def files(tmp_path: Path) -> Iterator[Files]:
 
 
 def batch(page: int, source: str = "s") -> Batch:
-    checkpoint = Checkpoint(values={"cursor": str(page + 1)}, capacity=100)
-    return Batch(source, list(PAGE[page]), [f"{page}.{n}" for n in range(4)], checkpoint)
+    ids = [f"{page}.{n}" for n in range(4)]
+    checkpoint = Checkpoint(values={"cursor": str(page + 1)}, ids=ids, capacity=100)
+    return Batch(source, list(PAGE[page]), checkpoint)
 
 
-def collect(output: FileOutput, store: SqliteStore, source: str = "s") -> None:
+def collect(output: Lanes, store: SqliteStore, source: str = "s") -> None:
     """What a poller does: go on from the page that the state names."""
-    for page in range(int(store.load(source).values.get("cursor", "0")), PAGES):
+    for page in range(int(store.source(source).load().values.get("cursor", "0")), PAGES):
         output.deliver(batch(page, source))
 
 
@@ -135,7 +136,7 @@ def test_a_second_kill_while_the_first_is_made_good(tmp_path: Path) -> None:
         def first(files: Files = files) -> None:
             output, _store = files.start()
             output.deliver(batch(0))
-            output._write = lambda step: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+            output.output._write = lambda step: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[attr-defined]
             output.deliver(batch(1))
 
         def second(files: Files = files, number: int = number) -> None:
@@ -177,7 +178,7 @@ def test_a_step_that_cannot_be_appended_is_completed_by_the_next_start(
     with pytest.raises(OutputGoneError):
         output.ready("other")
     monkeypatch.undo()
-    assert store.load("other").values == {}
+    assert store.source("other").load().values == {}
     files.end()
     output, store = files.start()
     collect(output, store)
@@ -212,7 +213,7 @@ def test_a_lost_note_that_a_step_is_whole_changes_nothing(
     def broken(*_: Any) -> None:
         raise StateError("the disk is full")
 
-    monkeypatch.setattr(store, "finish_step", broken)
+    monkeypatch.setattr(store.journal, "finish", broken)
     output.deliver(batch(0))
     output.deliver(batch(1))
     files.end()
@@ -329,7 +330,7 @@ def test_an_unfinished_step_is_completed_though_the_output_is_another_one_now(
 
     def killed() -> None:
         output, _ = files.start()
-        output._write = lambda step: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+        output.output._write = lambda step: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[attr-defined]
         output.deliver(batch(0))
 
     in_a_child(killed)
@@ -338,12 +339,13 @@ def test_an_unfinished_step_is_completed_though_the_output_is_another_one_now(
     store = SqliteStore(str(files.state))
     complete_others(store, str(other), Clock())
     assert files.lines() == PAGE[0]
-    assert store.unfinished() == []
+    assert store.journal.unfinished() == []
     assert "its last step was completed" in caplog.text
 
 
 def test_without_a_durable_state_lines_are_simply_appended(tmp_path: Path) -> None:
-    output = FileOutput(str(tmp_path / "out"), MemoryStore(), Clock())
+    store = MemoryStore()
+    output = Lanes(FileOutput(str(tmp_path / "out"), store, Clock()), store)
     output.deliver(batch(0))
     output.deliver(batch(1))
     output.close()

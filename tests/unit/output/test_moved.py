@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from helr.clock import Clock
 from helr.errors import OutputGoneError, StateError
-from helr.output import Batch, file
+from helr.output import file
 from helr.output.file import FileOutput
-from helr.state import Checkpoint
+from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
+from tests.unit.output.support import Batch, Lanes
 
 pytestmark = pytest.mark.unmeasured
 
@@ -109,20 +110,20 @@ def _names(frame: FrameType) -> set[str]:
     return {frame.f_code.co_name, frame.f_back.f_code.co_name if frame.f_back else ""}
 
 
-def start(folder: Path) -> tuple[FileOutput, SqliteStore]:
+def start(folder: Path) -> tuple[Lanes, SqliteStore]:
     store = SqliteStore(str(folder / "state.db"))
-    return FileOutput(str(folder / "out"), store, Clock()), store
+    return Lanes(FileOutput(str(folder / "out"), store, Clock()), store), store
 
 
-def deliver(output: FileOutput, page: int) -> None:
-    output.deliver(Batch("s", LINES[page], [], Checkpoint(values={"cursor": str(page + 1)})))
+def deliver(output: Lanes, page: int) -> None:
+    output.deliver(Batch("s", LINES[page], Checkpoint(values={"cursor": str(page + 1)})))
 
 
 def life(folder: Path, disturber: Disturber | None = None) -> None:
     """Deliver what the state says is missing; disturbed from the second page on."""
     output, store = start(folder)
     try:
-        for page in range(int(store.load("s").values.get("cursor", "0")), len(LINES)):
+        for page in range(int(store.source("s").load().values.get("cursor", "0")), len(LINES)):
             if page == 1:
                 sys.settrace(disturber)
             deliver(output, page)
@@ -188,7 +189,9 @@ def test_a_path_that_is_always_moved_ends_helr_and_keeps_the_step(
 ) -> None:
     output, store = start(tmp_path)
     deliver(output, 0)
-    monkeypatch.setattr(output, "_named", lambda: False)  # a file system without lasting inodes
+    monkeypatch.setattr(
+        output.output, "_named", lambda: False
+    )  # a file system without lasting inodes
     with pytest.raises(OutputGoneError, match="is moved away whenever helr writes it"):
         deliver(output, 1)
     with pytest.raises(OutputGoneError):
@@ -208,7 +211,7 @@ def test_a_state_that_fails_once_the_file_was_moved_away_keeps_the_step(
     commit = store.commit_step
 
     def slow(*args: Any) -> None:
-        if not args[0]:
+        if not args[1]:  # of no source
             raise StateError("the disk is full")
         commit(*args)
         (tmp_path / "out").rename(tmp_path / "out.1")

@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 
 from helr.clock import Clock
 from helr.errors import OutputGoneError, StateError, Stopped
-from helr.output import Batch, checkpoint_queue, stream
+from helr.output import checkpoint_queue, stream
 from helr.output.stream import Stream, StreamOutput, blocks
-from helr.state import Checkpoint
 from helr.state.memory import MemoryStore
+from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
+from tests.unit.output.support import Batch, Lanes
 
 SETPIPE, GETPIPE = 1031, 1032
 
@@ -83,15 +84,19 @@ class Journal(MemoryStore):
         super().__init__()
         self.commits: list[Checkpoint] = []
         self.broken = False
+        source = self.source("s")
+        commit = source.commit
 
-    def commit(self, source: str, checkpoints: Sequence[Checkpoint]) -> None:
-        if self.broken:
-            raise StateError("the disk is full")
-        self.commits += checkpoints
-        super().commit(source, checkpoints)
+        def recorded(checkpoints: Sequence[Checkpoint]) -> None:
+            if self.broken:
+                raise StateError("the disk is full")
+            self.commits += checkpoints
+            commit(checkpoints)
+
+        source.commit = recorded  # type: ignore[method-assign]
 
     def cursor(self) -> str | None:
-        return self.load("s").values.get("cursor")
+        return self.source("s").load().values.get("cursor")
 
 
 def until(condition: Callable[[], Any], seconds: float = 5) -> None:
@@ -103,14 +108,15 @@ def until(condition: Callable[[], Any], seconds: float = 5) -> None:
 
 def output(
     fd: int, store: MemoryStore, settle: float = 0, clock: Clock | None = None
-) -> tuple[StreamOutput, list[OutputGoneError]]:
+) -> tuple[Lanes, list[OutputGoneError]]:
     gone: list[OutputGoneError] = []
     clock = clock or Clock()
-    return StreamOutput(Stream(fd, clock), store, clock, settle, gone.append), gone
+    made = StreamOutput(Stream(fd, clock), clock, settle, gone.append)
+    return Lanes(made, store), gone
 
 
 def batch(lines: list[bytes], cursor: str = "c", ids: list[str | None] | None = None) -> Batch:
-    return Batch("s", lines, ids or [], Checkpoint(values={"cursor": cursor}, capacity=1000))
+    return Batch("s", lines, Checkpoint(values={"cursor": cursor}, ids=ids or [], capacity=1000))
 
 
 def background(work: Callable[[], None]) -> tuple[threading.Thread, list[BaseException]]:
@@ -155,7 +161,7 @@ def test_nothing_is_recorded_before_the_block_is_read(pipe: Pipe) -> None:
     store = Journal()
     out, _ = output(pipe.write_end, store)
     thread, _ = background(lambda: out.deliver(batch([b"one\n", b"two\n"])))
-    until(lambda: out.again() == 2)
+    until(lambda: out.unconfirmed() == 2)
     time.sleep(0.05)
     assert store.commits == []
     assert pipe.read(4) == b"one\n"
@@ -164,7 +170,7 @@ def test_nothing_is_recorded_before_the_block_is_read(pipe: Pipe) -> None:
     assert pipe.read(4) == b"two\n"
     thread.join(5)
     assert store.cursor() == "c"
-    assert out.again() == 0
+    assert out.unconfirmed() == 0
 
 
 def test_the_next_block_waits_until_the_pipe_is_empty_whoever_filled_it(pipe: Pipe) -> None:
@@ -347,17 +353,17 @@ def test_ids_are_recorded_block_by_block_and_the_cursor_when_the_page_is_through
     ids: list[str | None] = ["a", "b", "c", None, "e", "f"]
     thread, _ = background(lambda: out.deliver(batch(lines, ids=ids)))
     pipe.read(len(lines[0] + lines[1]))
-    until(lambda: store.ids("s") == ["a", "b"])
+    until(lambda: store.source("s").ids() == ["a", "b"])
     assert store.cursor() is None
     pipe.read(len(lines[2] + lines[3]))
-    until(lambda: store.ids("s") == ["a", "b", "c"])
-    assert out.again() >= 1  # the event without an id would come again
+    until(lambda: store.source("s").ids() == ["a", "b", "c"])
+    assert out.unconfirmed() >= 1  # the event without an id would come again
     assert store.cursor() is None
     pipe.read(len(lines[4] + lines[5]))
     thread.join(5)
-    assert store.ids("s") == ["a", "b", "c", "e", "f"]
+    assert store.source("s").ids() == ["a", "b", "c", "e", "f"]
     assert store.cursor() == "c"
-    assert out.again() == 0
+    assert out.unconfirmed() == 0
     assert len(store.commits) == 3  # the last block's ids go with the page
 
 
@@ -388,8 +394,8 @@ def test_a_stop_begins_no_block_and_waits_for_the_one_under_way(pipe: Pipe) -> N
     assert drained.is_alive()
     assert pipe.read(len(lines[0])) == lines[0]
     drained.join(5)
-    assert store.ids("s") == ["a"]
-    assert out.again() == 0
+    assert store.source("s").ids() == ["a"]
+    assert out.unconfirmed() == 0
     thread.join(0.2)
     os.set_blocking(pipe.read_end, False)
     with pytest.raises(BlockingIOError):
@@ -406,7 +412,7 @@ def test_a_stop_counts_what_was_written_and_not_recorded(pipe: Pipe) -> None:
     until(lambda: came == b"one\nthree\nfour\n")
     clock.stop()
     out.drain(1)
-    assert out.again() == 3
+    assert out.unconfirmed() == 3
     assert store.commits == []
 
 
@@ -422,11 +428,11 @@ def test_a_checkpoint_that_cannot_be_written_holds_the_source_and_keeps_its_plac
         with pytest.raises(StateError, match="disk is full"):
             out.ready("s")
     out.ready("other")  # holds nobody else up
-    assert out.again() == 1
+    assert out.unconfirmed() == 1
     store.broken = False
     out.ready("s")
     assert store.cursor() == "c1"
-    assert out.again() == 0
+    assert out.unconfirmed() == 0
 
 
 BLOCKS = 8
@@ -453,8 +459,8 @@ class LockedFrom(SqliteStore):
 
 def eight_blocks(source: str = "s") -> Batch:
     ids: list[str | None] = [f"{source}{number}" for number in range(16 * BLOCKS)]
-    page = Checkpoint(values={"cursor": "c"}, capacity=1000)
-    return Batch(source, [LINE] * len(ids), ids, page)
+    page = Checkpoint(values={"cursor": "c"}, ids=ids, capacity=1000)
+    return Batch(source, [LINE] * len(ids), page)
 
 
 @pytest.mark.parametrize("number", range(1, BLOCKS + 1))
@@ -468,7 +474,7 @@ def test_a_state_locked_at_any_block_repeats_that_block_at_most(
     _, came = pipe.reader()
     thread, errors = background(lambda: out.deliver(eight_blocks()))
     last = number == BLOCKS
-    until(lambda: len(came) == number * 65536 and (last or out._checkpoints._unwritten))
+    until(lambda: len(came) == number * 65536 and (last or out.queue._unwritten))
     time.sleep(0.1)  # what must not come has the time to
     assert len(came) == number * 65536
     if ends == "killed":
@@ -477,16 +483,16 @@ def test_a_state_locked_at_any_block_repeats_that_block_at_most(
         assert [type(error) for error in errors] == ([] if last else [Stopped])
         recorded = SqliteStore(str(tmp_path / "state.db"), read_only=True).ids("s")
         assert len(recorded) == 16 * (number - 1)
-        assert out.again() == 16
+        assert out.unconfirmed() == 16
         return
     store.unlock()
     until(lambda: len(came) == BLOCKS * 65536)
     thread.join(5)
     assert errors == []
     out.ready("s")
-    assert store.ids("s") == eight_blocks().ids
-    assert store.load("s").values == {"cursor": "c"}
-    assert out.again() == 0
+    assert store.source("s").ids() == eight_blocks().checkpoint.ids
+    assert store.source("s").load().values == {"cursor": "c"}
+    assert out.unconfirmed() == 0
 
 
 class FullFrom(LockedFrom):
@@ -514,16 +520,16 @@ def test_a_state_that_is_full_at_any_block_repeats_a_block_at_most(
     out, _ = output(pipe.write_end, store)
     _, came = pipe.reader()
     page = eight_blocks()
-    page.ids = [f"{id_}{'x' * 60}" for id_ in page.ids]
+    page.checkpoint.ids = [f"{id_}{'x' * 60}" for id_ in page.checkpoint.ids]
     thread, errors = background(lambda: out.deliver(page))
-    until(lambda: out._checkpoints._unwritten or not thread.is_alive())
+    until(lambda: out.queue._unwritten or not thread.is_alive())
     time.sleep(0.05)  # what must not come has the time to
-    assert 16 * len(came) // 65536 - len(store.ids("s")) <= 16
+    assert 16 * len(came) // 65536 - len(store.source("s").ids()) <= 16
     store.unlock()
     thread.join(5)
     assert errors == []
     out.ready("s")
-    assert store.ids("s") == page.ids
+    assert store.source("s").ids() == page.checkpoint.ids
     assert len(came) == BLOCKS * 65536
 
 
@@ -536,14 +542,14 @@ def test_a_locked_state_holds_every_sources_blocks(
     out, _ = output(pipe.write_end, store)
     _, came = pipe.reader()
     started = [background(lambda n=name: out.deliver(eight_blocks(n))) for name in "abc"]  # type: ignore[misc]
-    until(lambda: out._checkpoints._unwritten)
+    until(lambda: out.queue._unwritten)
     time.sleep(0.1)
     assert len(came) == 65536
     store.unlock()
     for thread, errors in started:
         thread.join(5)
         assert errors == []
-    assert [len(store.ids(name)) for name in "abc"] == [16 * BLOCKS] * 3
+    assert [len(store.source(name).ids()) for name in "abc"] == [16 * BLOCKS] * 3
 
 
 def test_a_one_shot_run_does_not_wait_for_ever(
@@ -551,7 +557,8 @@ def test_a_one_shot_run_does_not_wait_for_ever(
 ) -> None:
     monkeypatch.setattr(checkpoint_queue, "_AGAIN_SECS", 0.01)
     store, clock = LockedFrom(tmp_path / "state.db", 2), Clock()
-    out = StreamOutput(Stream(pipe.write_end, clock), store, clock, 0, lambda _: None, 3)
+    made = StreamOutput(Stream(pipe.write_end, clock), clock, 0, lambda _: None, 3)
+    out = Lanes(made, store)
     _, came = pipe.reader()
     with pytest.raises(StateError, match="locked"):
         out.deliver(eight_blocks())
@@ -567,14 +574,15 @@ def test_a_one_shot_run_waits_for_a_short_lock_between_two_pages(
 ) -> None:
     monkeypatch.setattr(checkpoint_queue, "_AGAIN_SECS", 0.01)
     store, clock = LockedFrom(tmp_path / "state.db", BLOCKS), Clock()
-    out = StreamOutput(Stream(pipe.write_end, clock), store, clock, 0, lambda _: None, 10_000)
+    made = StreamOutput(Stream(pipe.write_end, clock), clock, 0, lambda _: None, 10_000)
+    out = Lanes(made, store)
     pipe.reader()
     out.deliver(eight_blocks())
     thread, errors = background(lambda: out.ready("s"))
     assert thread.is_alive()
     store.unlock()
     thread.join(5)
-    assert (errors, store.load("s").values) == ([], {"cursor": "c"})
+    assert (errors, store.source("s").load().values) == ([], {"cursor": "c"})
 
 
 def test_a_deleted_state_file_holds_up_no_page(pipe: Pipe, tmp_path: Path) -> None:
@@ -607,15 +615,15 @@ def test_a_state_that_is_written_anew_settles_no_sooner(pipe: Pipe, drops: int) 
     out.deliver(batch([b"one\n", b"two\n"], "c1"))
     clock.at = 5
     for _ in range(drops):  # as often as the new file could not be read
-        out.restate("s", None)
-    out.restate("s", Checkpoint(values={"cursor": "all"}))
-    assert (store.commits, out.again()) == ([], 2)
+        out.rebase("s", None)
+    out.rebase("s", Checkpoint(values={"cursor": "all"}))
+    assert (store.commits, out.unconfirmed()) == ([], 2)
     clock.at = 19.9
     out.ready("s")
     assert store.commits == []
     clock.at = 20
     out.ready("s")
-    assert (store.cursor(), out.again()) == ("all", 0)
+    assert (store.cursor(), out.unconfirmed()) == ("all", 0)
 
 
 def test_sources_take_turns(pipe: Pipe) -> None:
@@ -628,10 +636,10 @@ def test_sources_take_turns(pipe: Pipe) -> None:
             yield name.encode() * 30_000 + b"\n"
 
     threads = [
-        background(lambda n=name: out.deliver(Batch(n, lines(n), [], Checkpoint())))[0]  # type: ignore[misc]
+        background(lambda n=name: out.deliver(Batch(n, lines(n), Checkpoint())))[0]  # type: ignore[misc]
         for name in "ab"
     ]
-    until(lambda: len(out._turn._waiting) == 1)  # one holds the pipe, the other asks for its turn
+    until(lambda: len(out.turn._waiting) == 1)  # one holds the pipe, the other asks for its turn
     came = pipe.read(2 * 20 * 30_001)
     for thread in threads:
         thread.join(5)

@@ -13,10 +13,10 @@ import pytest
 
 from helr.clock import Clock
 from helr.errors import OutputGoneError, UnusableError
-from helr.output import Batch
 from helr.output.file import FileOutput
-from helr.state import Checkpoint
+from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
+from tests.unit.output.support import Batch, Lanes
 
 UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
@@ -37,8 +37,8 @@ class Disk:
         for name in self._real:
             patch.setattr(os, name, getattr(self, name))
 
-    def open(self) -> FileOutput:
-        return FileOutput(str(self.out), self.store, Clock())
+    def open(self) -> Lanes:
+        return Lanes(FileOutput(str(self.out), self.store, Clock()), self.store)
 
     def write(self, fd: int, data: Any) -> int:
         at = os.fstat(fd).st_size
@@ -69,10 +69,10 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     made.store.close()
 
 
-def deliver(output: FileOutput, *numbers: int) -> None:
+def deliver(output: Lanes, *numbers: int) -> None:
     for number in numbers:
         lines = [b"%d.%d\n" % (number, n) for n in range(3)]
-        output.deliver(Batch("s", lines, [], Checkpoint(values={"cursor": str(number)})))
+        output.deliver(Batch("s", lines, Checkpoint(values={"cursor": str(number)})))
 
 
 def test_what_a_failed_sync_left_in_doubt_is_written_again_at_its_place(disk: Disk) -> None:

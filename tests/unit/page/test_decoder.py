@@ -10,11 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from helr.http.messages import Request, Response
 from helr.lines.envelope import TIME_FIELDS, Lines
+from helr.messages import Request, Response
 from helr.model import Resilience, Source, Timeouts
-from helr.page.decoder import ApiError, CursorRefusedError, Decoder, Page, check_utf8
+from helr.page.api_error import ApiError, TokenRefusedError
+from helr.page.decoder import Decoder, check_utf8
 from helr.page.json_fallback import dig
+from helr.page.page import Page
+from helr.pagination.cursor import Cursor
+from helr.pagination.none import SinglePage
 
 RECEIVED = 1_700_000_000.0
 URL = "https://api.example/audit/v1/logs"
@@ -27,7 +31,7 @@ PATHS = (*TIME_FIELDS, "actor.id")
 
 
 def decoder() -> Decoder:
-    return Decoder(SOURCE, None, PATHS)
+    return Decoder(SOURCE, SinglePage(), PATHS)
 
 
 def page(decode: Decoder, events: list[Any], *, bare: bool = False) -> Page:
@@ -38,9 +42,9 @@ def page(decode: Decoder, events: list[Any], *, bare: bool = False) -> Page:
 @pytest.mark.parametrize(
     ("body", "cursor", "refused"),
     [
-        ({"entries": [], "error": "invalid_cursor"}, True, CursorRefusedError),
+        ({"entries": [], "error": "invalid_cursor"}, True, TokenRefusedError),
         ({"entries": [], "error": "internal_error"}, False, ApiError),
-        ({"entries": [], "message": "cursor_expired"}, True, CursorRefusedError),
+        ({"entries": [], "message": "cursor_expired"}, True, TokenRefusedError),
         ({"data": [], "errors": [{"message": "no"}], "next": None}, True, ApiError),
         ({"entries": [], "message": "cursor_expired"}, False, None),
         ({"entries": [], "error": None, "errors": [], "message": "fine"}, True, None),
@@ -55,8 +59,8 @@ def page(decode: Decoder, events: list[Any], *, bare: bool = False) -> Page:
 def test_an_empty_last_page_that_names_an_error_is_none(
     body: dict[str, Any], cursor: bool, refused: type[Exception] | None
 ) -> None:
-    decode = Decoder(SOURCE, "next", ())
-    request = Request(URL, cursor=cursor)
+    decode = Decoder(SOURCE, Cursor("cursor", "next"), ())
+    request = Request(URL, token="c" if cursor else None)
     response = Response(request, URL, "/logs", 200, {}, json.dumps(body).encode(), RECEIVED)
     if refused is None:
         assert decode(response).size
@@ -69,9 +73,11 @@ def test_an_empty_last_page_that_names_an_error_is_none(
 @pytest.mark.parametrize("status", [204, 205])
 @pytest.mark.parametrize("cursor", [True, False])
 def test_a_status_that_means_no_content_is_an_empty_page(status: int, cursor: bool) -> None:
-    request = Request(URL, cursor=cursor)
-    empty = Decoder(SOURCE, "next", PATHS)(Response(request, URL, "/", status, {}, b"", RECEIVED))
-    assert (empty.raws, empty.cursor, empty.size) == ([], None, 0)
+    request = Request(URL, token="c" if cursor else None)
+    empty = Decoder(SOURCE, Cursor("cursor", "next"), PATHS)(
+        Response(request, URL, "/", status, {}, b"", RECEIVED)
+    )
+    assert (empty.raws, empty.token, empty.size) == ((), None, 0)
     assert empty.column("id") == []
 
 
@@ -79,11 +85,13 @@ def test_not_modified_is_an_empty_page_where_a_condition_was_sent() -> None:
     """Not for a later page of a chain, which would end there."""
     conditional = replace(SOURCE, headers={"If-None-Match": '"abc"'})
     for source, cursor in ((SOURCE, False), (conditional, True)):
-        response = Response(Request(URL, cursor=cursor), URL, "/", 304, {}, b"", RECEIVED)
-        with pytest.raises(ApiError, match=r"HTTP 304: the server reports no change"):
-            Decoder(source, "next", ())(response)
+        response = Response(
+            Request(URL, token="c" if cursor else None), URL, "/", 304, {}, b"", RECEIVED
+        )
+        with pytest.raises(ApiError, match=r"HTTP 304; the server reports no change"):
+            Decoder(source, Cursor("cursor", "next"), ())(response)
     response = Response(Request(URL), URL, "/", 304, {}, b"", RECEIVED)
-    assert not Decoder(conditional, "next", ())(response).raws
+    assert not Decoder(conditional, Cursor("cursor", "next"), ())(response).raws
 
 
 def columns(of: Page) -> dict[str, list[Any]]:
@@ -171,6 +179,7 @@ def test_a_path_may_have_any_spelling(paths: list[str]) -> None:
             inner.setdefault(last, number)
     body = {**event, "entries": [event]}
     response = Response(Request(URL), URL, "/", 200, {}, json.dumps(body).encode(), RECEIVED)
-    found = Decoder(replace(SOURCE, response_events_path="entries"), paths[0], paths)(response)
+    source = replace(SOURCE, response_events_path="entries")
+    found = Decoder(source, Cursor("cursor", paths[0]), paths)(response)
     for path in paths:
         assert found.column(path) == [dig(event, path)]

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helr.engine.position import Progress
+from helr.engine.position import Position
 from helr.errors import PollError
-from helr.http.messages import Request, Response
 from helr.lines.envelope import Lines
+from helr.messages import Request, Response
 from helr.model import (
     Dedupe,
     IncrementalFrom,
@@ -29,9 +29,11 @@ from helr.model import (
     Timeouts,
     Transform,
 )
-from helr.page.decoder import ApiError, BadPageError, CursorRefusedError, Decoder, Page
-from helr.pagination import open_paginator
-from helr.state import Stored
+from helr.page.api_error import ApiError, BadPageError, TokenRefusedError
+from helr.page.decoder import Decoder
+from helr.page.page import Page
+from helr.pagination import open_pagination
+from helr.state.records import Stored
 from helr.state.sqlite import SqliteStore
 
 URL = "http://127.0.0.1/audit/v1/logs"
@@ -76,7 +78,7 @@ def response_of(
     body: bytes, status: int = 200, cursor: bool = False, content_type: str = "application/json"
 ) -> Response:
     return Response(
-        request=Request(URL, cursor=cursor),
+        request=Request(URL, token="c" if cursor else None),
         url=URL,
         path="/audit/v1/logs",
         status=status,
@@ -92,17 +94,17 @@ def pour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pour]:
 
     def run(body: bytes, *, status: int = 200, cursor: bool = False, **changes: Any) -> Poured:
         source = source_with(**changes)
-        paginator, lines = open_paginator(source.pagination), Lines(source)
-        progress = Progress(source, paginator, Stored(), list)
-        paths = [*progress.paths, *lines.paths]
+        pagination, lines = open_pagination(source.pagination), Lines(source)
+        position = Position(source, pagination, Stored(), list)
+        paths = [*position.paths, *lines.paths]
         response = response_of(body, status, cursor)
-        page = Decoder(source, paginator.cursor_path, paths)(response)
-        fresh = progress.fresh(page)
-        move = progress.after(response.request, page, fresh)
+        page = Decoder(source, pagination, paths)(response)
+        fresh = position.fresh(page)
+        advance = position.after(page, fresh)
         built = list(lines.build(page, fresh.keep)[0])
-        store.commit(source.name, [move.checkpoint])
-        progress.adopt(move)
-        progress.request()
+        store.source(source.name).commit([advance.checkpoint.rest(0, 0)])
+        position.adopt(advance)
+        position.next_request()
         return Poured(page, built)
 
     yield run
@@ -279,14 +281,14 @@ def test_a_cursor_is_a_text_or_a_whole_number(
     pour: Pour, cursor: str, expected: str | None, event: str
 ) -> None:
     body = page_of(event, tail=f',"response_metadata":{{"next_cursor":{cursor}}}')
-    assert pour(body).page.cursor == expected
+    assert pour(body).page.token == expected
 
 
 @pytest.mark.parametrize(
     "tail", ["", ',"response_metadata":null', ',"response_metadata":{}', ',"response_metadata":[]']
 )
 def test_a_missing_cursor_is_the_last_page(pour: Pour, tail: str) -> None:
-    assert pour(page_of("{}", tail=tail)).page.cursor is None
+    assert pour(page_of("{}", tail=tail)).page.token is None
 
 
 @pytest.mark.parametrize(
@@ -326,7 +328,7 @@ WHOLE = (
 
 @pytest.mark.parametrize("how", ["fail", "replace", "escape"])
 def test_a_body_cut_anywhere_is_asked_for_again(pour: Pour, how: str) -> None:
-    assert pour(WHOLE).page.cursor == "é"
+    assert pour(WHOLE).page.token == "é"
     for length in range(len(WHOLE)):
         with pytest.raises(BadPageError) as caught:
             pour(WHOLE[:length], on_invalid_utf8=how)
@@ -351,7 +353,7 @@ def test_ok_false_is_an_error_whatever_its_status(pour: Pour, status: int) -> No
         pour(ERROR_BODY, status=status)
     assert caught.value.code == "team_not_authorized"
     assert caught.value.server_fault == (status >= 500)
-    assert f"HTTP {status} team_not_authorized: the Audit Logs API" in str(caught.value)
+    assert f"HTTP {status} team_not_authorized; the Audit Logs API" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -387,13 +389,13 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("status", "body"), REFUSALS)
 def test_a_refused_cursor_is_told_from_other_errors(pour: Pour, status: int, body: bytes) -> None:
-    with pytest.raises(CursorRefusedError) as caught:
+    with pytest.raises(TokenRefusedError) as caught:
         pour(body, status=status, cursor=True)
     assert caught.value.final, "asking again is pointless"
     assert "cursor was refused" in str(caught.value)
     with pytest.raises(ApiError) as plain:
         pour(body, status=status, cursor=False)
-    assert not isinstance(plain.value, CursorRefusedError), "no cursor was sent"
+    assert not isinstance(plain.value, TokenRefusedError), "no cursor was sent"
 
 
 @pytest.mark.parametrize(
@@ -410,7 +412,7 @@ def test_a_refused_cursor_is_told_from_other_errors(pour: Pour, status: int, bod
 def test_other_errors_leave_the_cursor_alone(pour: Pour, status: int, body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         pour(body, status=status, cursor=True)
-    assert not isinstance(caught.value, CursorRefusedError)
+    assert not isinstance(caught.value, TokenRefusedError)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from helr.http.messages import Request, Response
+from helr.messages import Request, Response
 from helr.model import Resilience, Source, Timeouts
-from helr.page.decoder import BadPageError, Decoder, Page
+from helr.page.api_error import BadPageError
+from helr.page.decoder import Decoder
+from helr.page.page import Page
+from helr.pagination.cursor import Cursor
+from helr.pagination.none import SinglePage
 
 URL = "https://api.example/logs"
 FAIL = Source(
@@ -55,7 +59,7 @@ def page(source: Source, elements: list[bytes], cursor: str = "more") -> Page:
     body = b'{"x":[null],"result":{"entries":[%s], "n":1},"next":"%s"}'
     body %= b" ,\n".join(elements), cursor.encode()
     response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
-    return Decoder(source, "next", ["id"])(response)
+    return Decoder(source, Cursor("cursor", "next"), ["id"])(response)
 
 
 @given(st.lists(st.sampled_from([*GOOD, *BAD]), min_size=1, max_size=6))
@@ -69,7 +73,7 @@ def test_good_events_come_untouched_and_bad_ones_are_named(elements: list[bytes]
     found = page(SKIP, elements)
     good = [element for element in elements if element not in BAD]
     assert [bytes(raw) for raw in found.raws] == good
-    assert found.cursor == "more"
+    assert found.token == "more"
     ids = [json.loads(element).get("id") for element in good]
     assert found.column("id") == ids
     assert [reject.place for reject in found.rejects] == [f"result.entries[{n}]" for n in bad]
@@ -106,7 +110,7 @@ def test_wrong_quotation_marks_cost_no_other_event(elements: list[bytes]) -> Non
     bad = [element for element in elements if element in MISQUOTED]
     found = page(SKIP, elements)
     assert [bytes(raw) for raw in found.raws] == [each for each in elements if each in IDS]
-    assert found.cursor == "more"
+    assert found.token == "more"
     kept = b"\n".join(reject.text.encode() for reject in found.rejects)
     assert [kept.count(each) for each in MISQUOTED] == [bad.count(each) for each in MISQUOTED]
     assert not any(each in kept for each in IDS)
@@ -115,9 +119,11 @@ def test_wrong_quotation_marks_cost_no_other_event(elements: list[bytes]) -> Non
 def test_the_usual_keys_are_found_before_a_broken_event() -> None:
     body = b'{"ok":true,"events":[{"id":1},{"id":"x" 1"}],"next":"more"}'
     response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
-    found = Decoder(replace(SKIP, response_events_path=None), "next", ["id"])(response)
+    found = Decoder(replace(SKIP, response_events_path=None), Cursor("cursor", "next"), ["id"])(
+        response
+    )
     assert [bytes(raw) for raw in found.raws] == [b'{"id":1}']
-    assert found.cursor == "more"
+    assert found.token == "more"
 
 
 def test_a_broken_element_is_not_searched_for_events() -> None:
@@ -161,7 +167,7 @@ def test_the_time_does_not_grow_with_the_square_of_a_page(elements: bytes) -> No
 def test_what_surrounds_the_events_must_be_json(body: bytes) -> None:
     response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
     with pytest.raises(BadPageError):
-        Decoder(SKIP, "next", ["id"])(response)
+        Decoder(SKIP, Cursor("cursor", "next"), ["id"])(response)
 
 
 @given(st.binary(max_size=60) | st.text('{}[],:"\\\\ntf1 ', max_size=30).map(str.encode))
@@ -169,7 +175,7 @@ def test_any_bytes_give_a_page_or_an_error(noise: bytes) -> None:
     body = b'{"result":{"entries":[' + noise + b"]}}"
     response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
     try:
-        found = Decoder(SKIP, "next", ["id"])(response)
+        found = Decoder(SKIP, Cursor("cursor", "next"), ["id"])(response)
     except BadPageError:
         return
     for raw in found.raws:
@@ -179,6 +185,6 @@ def test_any_bytes_give_a_page_or_an_error(noise: bytes) -> None:
 def test_a_bare_array_too() -> None:
     body: Any = b'\xef\xbb\xbf [ {"id":1}, null ]'
     response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
-    found = Decoder(replace(SKIP, response_events_path=None), None, ["id"])(response)
+    found = Decoder(replace(SKIP, response_events_path=None), SinglePage(), ["id"])(response)
     assert [bytes(raw) for raw in found.raws] == [b'{"id":1}']
     assert [reject.place for reject in found.rejects] == ["the array[1]"]

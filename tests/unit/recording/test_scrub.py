@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.credentials import hidden_in_urls
-from helr.http.messages import Request
 from helr.log import secret
+from helr.messages import Request
 from helr.recording import folder, scrub
 
 SECRET = "scrub-test-s3cret/+"

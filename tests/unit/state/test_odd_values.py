@@ -20,13 +20,12 @@ from helr.clock import Clock
 from helr.commands import state as state_command
 from helr.commands import status
 from helr.config import load
-from helr.engine.position import Progress
+from helr.engine.assemble import parts
 from helr.errors import HelrError, UnusableError
-from helr.http import Transport
 from helr.model import Config
 from helr.output.file import FileOutput
-from helr.pagination import open_paginator
-from helr.state import Checkpoint, SourceNotes, Step, export
+from helr.state import export
+from helr.state.records import Checkpoint, Step
 from helr.state.sqlite import SqliteStore
 
 pytestmark = pytest.mark.unmeasured
@@ -105,12 +104,14 @@ def good(folder: Path) -> dict[str, bytes]:
     """A good state file, and an output file with an unfinished step in it."""
     store = SqliteStore("state.db")
     marks = [("edge", b"\1" * 32, 1700000000.0), ("cursor", b"\2" * 8, 0.0)]
-    store.commit("s", [Checkpoint(values=dict(GOOD), ids=["a", "b"], capacity=9, marks=marks)])
+    store.source("s").commit(
+        [Checkpoint(values=dict(GOOD), ids=["a", "b"], capacity=9, marks=marks)]
+    )
     out = folder / "out.ndjson"
     out.write_bytes(b"{}\n")
     found = out.stat()
-    store.commit_step("", Checkpoint(), Step(str(out), found.st_dev, found.st_ino, 3, b"{}\n"))
-    store.prove()
+    store.journal.commit(Step(str(out), found.st_dev, found.st_ino, 3, b"{}\n"))
+    store.check_writable()
     store.close()
     return {name: (folder / name).read_bytes() for name in ("state.db", "out.ndjson")}
 
@@ -140,26 +141,21 @@ def use(config: Config) -> None:
             with suppress(HelrError):
                 state_command.run(config, **action)
     with suppress(HelrError), closing(SqliteStore("state.db", busy_secs=0.05)) as store:
-        store.generation()
-        for path in store.unfinished():
+        store.source("s").is_current()
+        for path in store.journal.unfinished():
             assert isinstance(path, str)
         with suppress(HelrError):
             FileOutput("out.ndjson", store, Clock()).close()
-        stored = store.load("s")
-        paginator = open_paginator(source.pagination)
-        progress = Progress(source, paginator, stored, lambda: store.ids("s"))
-        progress.request()
-        assert len(progress.seen) >= 0
-        transport = Transport(
-            source,
-            clock=Clock(),
-            notes=SourceNotes(store, "s", stored.values),
-            slots=threading.BoundedSemaphore(1),
-        )
+        stored = store.source("s").load()
+        slots, here = threading.BoundedSemaphore(1), store.source("s")
+        made = parts(source, stored, here, here.note, clock=Clock(), slots=slots)
+        position = made.position
+        position.next_request()
+        assert len(position.seen) >= 0
         with suppress(HelrError):
-            transport.check_held()
+            made.retry.check_held()
         more = Checkpoint(values={"cursor": "d"}, ids=["c"], capacity=2, forget=[("edge", 5.0)])
-        store.commit("s", [more, progress.reset().checkpoint])
+        store.source("s").commit([more, position.reset().checkpoint])
 
 
 @settings(deadline=None, max_examples=60)
@@ -220,7 +216,7 @@ def test_text_that_is_not_utf_8_is_a_clear_error(good: dict[str, bytes]) -> None
         closing(SqliteStore("state.db")) as store,
         pytest.raises(HelrError, match="restore it from a backup, or move it away"),
     ):
-        store.load("s")
+        store.source("s").load()
 
 
 # -- export and import
@@ -262,7 +258,7 @@ def test_what_export_wrote_can_be_imported(
     changed(good, "PRAGMA user_version")
     store = SqliteStore("state.db")
     store.replace("s", found, ids, marks)
-    before = export.dump(store, "s")
+    before = export.dump(store.source("s"))
     written = io.StringIO()
     with redirect_stdout(written):
         state_command.run(config, "export")
@@ -274,7 +270,7 @@ def test_what_export_wrote_can_be_imported(
             return
         state_command.run(config, "import")
     with closing(SqliteStore("state.db", read_only=True)) as again:
-        assert export.dump(again, "s") == before
+        assert export.dump(again.source("s")) == before
 
 
 @settings(deadline=None, max_examples=80)

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from helr.engine.dedupe import Seen
 from helr.errors import DamagedStateError, StateError
-from helr.state import Checkpoint, SourceNotes, Step, Store
+from helr.state import Store
 from helr.state.memory import MemoryStore
+from helr.state.records import Checkpoint, Step
 from helr.state.sqlite import VERSION, SqliteStore
 
 
@@ -34,7 +35,7 @@ def open_state(path: Path, busy_secs: float = 0.1) -> SqliteStore:
 
 
 def values(store: Store, source: str = "s") -> dict[str, str]:
-    return store.load(source).values
+    return store.source(source).load().values
 
 
 @pytest.fixture(params=["sqlite", "memory"])
@@ -43,20 +44,22 @@ def store(request: pytest.FixtureRequest, path: Path) -> Store:
 
 
 def test_values_are_set_and_removed_per_source(store: Store) -> None:
-    store.commit("s", [Checkpoint(values={"cursor": "c1", "oldest_ts": "5"})])
-    store.commit("other", [Checkpoint(values={"cursor": "c9"})])
-    store.commit("s", [Checkpoint(values={"cursor": "c2"}), Checkpoint(values={"cursor": None})])
+    store.source("s").commit([Checkpoint(values={"cursor": "c1", "oldest_ts": "5"})])
+    store.source("other").commit([Checkpoint(values={"cursor": "c9"})])
+    store.source("s").commit(
+        [Checkpoint(values={"cursor": "c2"}), Checkpoint(values={"cursor": None})]
+    )
     assert values(store) == {"oldest_ts": "5"}
     assert values(store, "other") == {"cursor": "c9"}
 
 
 def test_marks_are_forgotten_by_kind_and_time(store: Store) -> None:
     marks = [("edge", b"a", 1.0), ("edge", b"b", 2.0), ("edge", b"c", 3.0), ("cursor", b"x", 0.0)]
-    store.commit("s", [Checkpoint(marks=list(marks))])
-    store.commit("s", [Checkpoint(forget=[("edge", 3.0)])])
-    assert sorted(store.load("s").marks) == sorted([marks[2], marks[3]])
-    store.commit("s", [Checkpoint(forget=[("cursor", None)])])
-    assert sorted(store.load("s").marks) == [marks[2]]
+    store.source("s").commit([Checkpoint(marks=list(marks))])
+    store.source("s").commit([Checkpoint(forget=[("edge", 3.0)])])
+    assert sorted(store.source("s").load().marks) == sorted([marks[2], marks[3]])
+    store.source("s").commit([Checkpoint(forget=[("cursor", None)])])
+    assert sorted(store.source("s").load().marks) == [marks[2]]
 
 
 @pytest.mark.unmeasured
@@ -78,12 +81,12 @@ def test_ids_are_forgotten_in_the_same_order_whatever_restarts_there_are(
     for number, page in enumerate(pages):
         keep = seen.fresh(page)
         new: list[str] = page if keep is None else [page[index] for index in keep]
-        store.commit("s", [Checkpoint(ids=new, capacity=capacity)])
+        store.source("s").commit([Checkpoint(ids=new, capacity=capacity)])
         seen.add(new)
         if number in restarts:
             store.close()
             store = open_state(path)
-        assert list(Seen(capacity, store.ids("s")[-capacity:]).ids) == list(seen.ids)
+        assert list(Seen(capacity, store.source("s").ids()[-capacity:]).ids) == list(seen.ids)
     store.close()
 
 
@@ -91,13 +94,13 @@ def test_a_hundred_thousand_ids_are_small_and_read_at_once(path: Path) -> None:
     store = open_state(path)
     for start in range(0, 300_000, 90):
         ids = [f"{number:08x}-0000-4000-a000-{number:012d}" for number in range(start, start + 90)]
-        store.commit("s", [Checkpoint(ids=ids, capacity=100_000)])
+        store.source("s").commit([Checkpoint(ids=ids, capacity=100_000)])
     store.close()
     assert sum(file.stat().st_size for file in path.parent.iterdir()) < 20_000_000
     began = time.process_time()
     again = open_state(path)
     opened = time.process_time() - began
-    kept = again.ids("s")[-100_000:]
+    kept = again.source("s").ids()[-100_000:]
     Seen(100_000, kept)
     assert kept[-1].endswith("300059")
     assert len(kept) == 100_000
@@ -113,7 +116,9 @@ def test_a_commit_is_one_transaction(path: Path) -> None:
     def write() -> None:
         for number in range(300):
             text = str(number)
-            store.commit("s", [Checkpoint(values={"a": text}), Checkpoint(values={"b": text})])
+            store.source("s").commit(
+                [Checkpoint(values={"a": text}), Checkpoint(values={"b": text})]
+            )
         done.set()
 
     threading.Thread(target=write, daemon=True).start()
@@ -125,18 +130,18 @@ def test_a_commit_is_one_transaction(path: Path) -> None:
 
 def test_a_commit_that_fails_leaves_everything_as_it_was(path: Path) -> None:
     store = open_state(path)
-    store.commit("s", [Checkpoint(values={"cursor": "c1"}, ids=["a"], capacity=9)])
+    store.source("s").commit([Checkpoint(values={"cursor": "c1"}, ids=["a"], capacity=9)])
     bad = Checkpoint(values={"cursor": "c2", "key": "\ud800"}, ids=["b"], capacity=9)
     with pytest.raises(StateError):
-        store.commit("s", [bad])
+        store.source("s").commit([bad])
     assert values(store) == {"cursor": "c1"}
-    assert store.ids("s") == ["a"]
-    store.commit("s", [Checkpoint(values={"cursor": "c3"}, ids=["c"], capacity=9)])
-    assert store.ids("s") == ["a", "c"]
+    assert store.source("s").ids() == ["a"]
+    store.source("s").commit([Checkpoint(values={"cursor": "c3"}, ids=["c"], capacity=9)])
+    assert store.source("s").ids() == ["a", "c"]
 
 
 def test_only_its_owner_reads_it(path: Path) -> None:
-    open_state(path).prove()
+    open_state(path).check_writable()
     for file in path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -164,11 +169,13 @@ def test_a_file_that_helr_wrote_goes_on_working(path: Path) -> None:
     store = open_state(path)
     assert values(store) == {"oldest_ts": "1795502129"}
     assert values(store, "t") == {"next_url": "http://x"}
-    store.commit("s", [Checkpoint(values={"oldest_ts": "1795502130"}, ids=["a"], capacity=9)])
+    store.source("s").commit(
+        [Checkpoint(values={"oldest_ts": "1795502130"}, ids=["a"], capacity=9)]
+    )
     store.close()
     again = open_state(path)
     assert values(again) == {"oldest_ts": "1795502130"}
-    assert again.ids("s") == ["a"]
+    assert again.source("s").ids() == ["a"]
 
 
 def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
@@ -204,14 +211,14 @@ def test_ids_of_the_first_format_are_kept(path: Path) -> None:
             "INSERT INTO helr_ids VALUES (3, 's', 2, 'a' || char(10) || 'b'), (7, 's', 1, 'c');"
         )
     store = open_state(path)
-    assert store.ids("s") == ["a", "b", "c"]
-    store.commit("s", [Checkpoint(ids=["d"], capacity=3)])
-    assert store.ids("s")[-3:] == ["b", "c", "d"]
+    assert store.source("s").ids() == ["a", "b", "c"]
+    store.source("s").commit([Checkpoint(ids=["d"], capacity=3)])
+    assert store.source("s").ids()[-3:] == ["b", "c", "d"]
 
 
 def test_two_processes_may_upgrade_a_file_at_once(path: Path) -> None:
     store = open_state(path)
-    store.commit("s", [Checkpoint(ids=["a"], capacity=3)])
+    store.source("s").commit([Checkpoint(ids=["a"], capacity=3)])
     store.close()
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 1")  # as it was read just before the other's upgrade
@@ -221,7 +228,7 @@ def test_two_processes_may_upgrade_a_file_at_once(path: Path) -> None:
 def test_two_processes_may_begin_a_file_at_once(path: Path) -> None:
     code = (
         "import sys; from helr.state.sqlite import SqliteStore; from helr.state import Checkpoint\n"
-        "sys.stdin.readline(); s = SqliteStore(sys.argv[1]); s.prove()\n"
+        "sys.stdin.readline(); s = SqliteStore(sys.argv[1]); s.check_writable()\n"
         "s.commit(sys.argv[2], [Checkpoint(values={'cursor': 'c'})])"
     )
     for attempt in range(3):
@@ -247,17 +254,17 @@ def test_two_processes_may_begin_a_file_at_once(path: Path) -> None:
 
 def test_no_commit_goes_into_a_deleted_file(path: Path) -> None:
     store = open_state(path)
-    store.commit("s", [Checkpoint(values={"cursor": "c1"})])
+    store.source("s").commit([Checkpoint(values={"cursor": "c1"})])
     path.unlink()
     with pytest.raises(StateError, match="deleted or replaced"):
-        store.commit("s", [Checkpoint(values={"cursor": "c2"})])
-    assert store.generation() == 1
+        store.source("s").commit([Checkpoint(values={"cursor": "c2"})])
+    assert not store.source("s").is_current()
     assert values(store) == {}
     with pytest.raises(StateError, match="deleted or replaced"):
-        store.commit("s", [Checkpoint(values={"cursor": "c2"})])  # it does not know of the new file
-    store.commit_step("", Checkpoint(), Step("/out.*", 1, 2, 0, b"out.1"))  # of no source
-    store.accept("s")
-    store.commit("s", [Checkpoint(values={"cursor": "c3"})])
+        store.source("s").commit([Checkpoint(values={"cursor": "c2"})])  # it is not accepted yet
+    store.journal.commit(Step("/out.*", 1, 2, 0, b"out.1"))  # of no source
+    store.source("s").accept()
+    store.source("s").commit([Checkpoint(values={"cursor": "c3"})])
     assert values(open_state(path)) == {"cursor": "c3"}
 
 
@@ -265,20 +272,20 @@ def test_a_file_put_back_as_it_was_is_no_other_one(path: Path) -> None:
     folder, away = path.parent / "folder", path.parent / "away"
     folder.mkdir()
     store = open_state(folder / "state.db")
-    store.prove()
-    store.commit("s", [Checkpoint(values={"cursor": "c1"})])
+    store.check_writable()
+    store.source("s").commit([Checkpoint(values={"cursor": "c1"})])
     folder.rename(away)
     with pytest.raises(StateError):
-        store.generation()
+        store.source("s").is_current()
     away.rename(folder)
-    assert store.generation() == 0
-    store.commit("s", [Checkpoint(values={"cursor": "c2"})])
+    assert store.source("s").is_current()
+    store.source("s").commit([Checkpoint(values={"cursor": "c2"})])
     assert values(open_state(folder / "state.db")) == {"cursor": "c2"}
 
 
 def test_a_replaced_file_is_opened_even_when_it_could_not_be_at_first(path: Path) -> None:
     store = open_state(path)
-    store.commit("s", [Checkpoint(values={"cursor": "old"})])
+    store.source("s").commit([Checkpoint(values={"cursor": "old"})])
     other = path.with_name("other.db")
     helr_state(other)
     os.replace(other, path)
@@ -288,38 +295,38 @@ def test_a_replaced_file_is_opened_even_when_it_could_not_be_at_first(path: Path
         blocker.execute("BEGIN EXCLUSIVE")
         for _ in range(2):
             with pytest.raises(StateError, match="locked"):
-                store.generation()
+                store.source("s").is_current()
             with pytest.raises(StateError):
-                store.commit("s", [Checkpoint(values={"cursor": "new"})])
-    assert store.generation() == 1
+                store.source("s").commit([Checkpoint(values={"cursor": "new"})])
+    assert not store.source("s").is_current()
     assert values(store) == {"oldest_ts": "1795502129"}
-    store.accept("s")
-    store.commit("s", [Checkpoint(values={"cursor": "new"})])
-    assert store.generation() == 1
+    store.source("s").accept()
+    store.source("s").commit([Checkpoint(values={"cursor": "new"})])
+    assert store.source("s").is_current()
 
 
 def test_a_replaced_file_does_not_get_what_the_old_one_had_in_its_log(path: Path) -> None:
     store = open_state(path)
-    store.commit("s", [Checkpoint(values={"cursor": "old"})])
+    store.source("s").commit([Checkpoint(values={"cursor": "old"})])
     other = path.with_name("other.db")
     helr_state(other)
     os.replace(other, path)  # beside it, the old one's write-ahead log
-    assert store.generation() == 1
+    assert not store.source("s").is_current()
     assert values(store) == {"oldest_ts": "1795502129"}
 
 
 def test_a_replacement_that_is_no_database_is_told_until_there_is_a_better_one(path: Path) -> None:
     store = open_state(path)
-    store.commit("s", [Checkpoint(values={"cursor": "old"})])
+    store.source("s").commit([Checkpoint(values={"cursor": "old"})])
     other = path.with_name("other.db")
     other.write_bytes(b"no database" * 1000)
     os.replace(other, path)
     for _ in range(2):
         with pytest.raises(StateError, match="not a database"):
-            store.generation()
+            store.source("s").is_current()
     helr_state(other)
     os.replace(other, path)
-    assert store.generation() == 1
+    assert not store.source("s").is_current()
     assert values(store) == {"oldest_ts": "1795502129"}
 
 
@@ -328,8 +335,8 @@ def test_a_locked_file_is_told_and_works_again(path: Path) -> None:
     with closing(sqlite3.connect(path)) as blocker:
         blocker.execute("BEGIN IMMEDIATE")
         with pytest.raises(StateError, match=r"state\.db: database is locked: another program"):
-            store.commit("s", [Checkpoint(values={"cursor": "c"})])
-    store.commit("s", [Checkpoint(values={"cursor": "c"})])
+            store.source("s").commit([Checkpoint(values={"cursor": "c"})])
+    store.source("s").commit([Checkpoint(values={"cursor": "c"})])
     assert values(store) == {"cursor": "c"}
 
 
@@ -339,30 +346,28 @@ def test_what_is_no_database_is_told(path: Path) -> None:
         open_state(path)
 
 
-def test_notes_are_known_at_once_even_when_they_cannot_be_kept(
+def test_a_note_that_cannot_be_recorded_is_only_a_warning(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_state(path)
-    notes = SourceNotes(store, "s", {})
     with closing(sqlite3.connect(path)) as blocker:
         blocker.execute("BEGIN IMMEDIATE")
-        notes.set("hold", "x")
-    assert notes.get("hold") == "x"
+        store.source("s").note("hold", "x")
     assert "a restart will not know it" in caplog.text
-    notes.set("hold", "y")
+    store.source("s").note("hold", "y")
     assert values(store) == {"hold": "y"}
 
 
 def test_steps_of_output_files(path: Path) -> None:
     store = open_state(path)
-    assert store.step("/a") is None
+    assert store.journal.step("/a") is None
     step = Step("/a", 1, 2, 3, b"lines\n")
-    store.commit_step("s", Checkpoint(values={"cursor": "c"}), step)
-    assert store.step("/a") == step
-    assert store.unfinished() == ["/a"]
-    store.finish_step("/a", 9)
-    assert store.step("/a") == Step("/a", 1, 2, 9, b"")
-    assert store.unfinished() == []
+    store.journal.commit(step, "s", Checkpoint(values={"cursor": "c"}))
+    assert store.journal.step("/a") == step
+    assert store.journal.unfinished() == ["/a"]
+    store.journal.finish("/a", 9)
+    assert store.journal.step("/a") == Step("/a", 1, 2, 9, b"")
+    assert store.journal.unfinished() == []
 
 
 def test_a_file_that_this_user_may_not_open_is_told_with_its_permissions() -> None:
@@ -398,7 +403,7 @@ def test_a_commit_waits_for_the_disk_every_few_seconds(
     monkeypatch.setattr("helr.state.sqlite.time.monotonic", lambda: clock[0])
     syncs = []
     for second in range(12):
-        store.commit("s", [Checkpoint(values={"cursor": str(second)})])
+        store.source("s").commit([Checkpoint(values={"cursor": str(second)})])
         syncs.append("PRAGMA synchronous = FULL" in done)
         assert done.index("BEGIN IMMEDIATE") == syncs[-1], "it is set before the transaction"
         done.clear()

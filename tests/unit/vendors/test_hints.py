@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helr.http.messages import Request
+from helr.messages import Request
 from helr.model import IncrementalFrom, Resilience, Source, Timeouts
 from helr.vendors import hints
 

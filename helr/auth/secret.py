@@ -1,0 +1,136 @@
+"""A secret that the configuration names by `NAME_env` (a variable) or `NAME_file` (a file).
+
+The file wins. It is read at each use, so that a rotated one counts at once. Spaces and line breaks
+around a secret are dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from helr.auth import SecretError
+from helr.errors import Problem
+from helr.secrets import secret
+
+# As variables are called; anything else may be the secret itself.
+_NAME = re.compile(r"_*[A-Z]{1,16}[0-9]{0,3}(_+[A-Z0-9]{1,16})*|[a-z]{1,12}(_[a-z0-9]{1,12})*")
+MAX_BYTES = 65_536  # a secret is short; the file may be anything
+
+
+class Secret:
+    """`key`: how its two keys begin (`token` for `token_env`, `token_file`), and what it is called.
+
+    `prefix`: the word that is sent before it and must not be part of it. `may_be_empty`: as some
+    passwords are. `shown`: as a user's name beside a password may be.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        key: str,
+        *,
+        prefix: str = "",
+        may_be_empty: bool = False,
+        shown: bool = False,
+    ) -> None:
+        self._key = key
+        self._path: str | None = options.get(f"{key}_file")
+        self._variable: str | None = options.get(f"{key}_env")
+        self._prefix = prefix
+        self._may_be_empty = may_be_empty
+        self._shown = shown
+
+    def value(self) -> str:
+        """The secret as it is now. Raises SecretError."""
+        found = self._read()
+        if isinstance(found, Problem):
+            raise SecretError(found.what, do=found.do)
+        if not self._shown:
+            secret(found, str(self._path or self._variable))
+        return found
+
+    def check(self) -> Problem | None:
+        """Why it cannot be used, if it cannot."""
+        try:
+            self.value()
+        except SecretError as error:
+            return Problem(error.what, error.do)
+        return None
+
+    def _read(self) -> str | Problem:
+        if self._path:
+            return self._from_file(self._path)
+        if self._variable:
+            return self._from_environment(self._variable)
+        return Problem(f"auth needs {self._key}_env or {self._key}_file")
+
+    def _from_file(self, path: str) -> str | Problem:
+        what = f"the {self._key} file"
+        try:
+            with Path(path).open("rb") as file:
+                raw = file.read(MAX_BYTES)
+        except (OSError, ValueError) as error:
+            why = (getattr(error, "strerror", None) or str(error)).lower()
+            where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
+            if _may_be_the_secret(path):
+                return Problem(
+                    f"{what} (auth.{self._key}_file) cannot be read{where}: {why}",
+                    "its name is not shown, in case it is the secret itself",
+                )
+            return Problem(
+                f"{what} {path} (auth.{self._key}_file) cannot be read{where}: {why}",
+                "check the path and its mode",
+            )
+        place = f"{what} {path} (auth.{self._key}_file)"
+        return self._checked(raw.decode("utf-8", "surrogateescape").strip(), place)
+
+    def _from_environment(self, variable: str) -> str | Problem:
+        found = os.environ.get(variable)
+        if found is not None:
+            place = f"the environment variable {variable} (auth.{self._key}_env)"
+            return self._checked(found.strip(), place)
+        if not _NAME.fullmatch(variable):
+            secret(variable)
+            return Problem(
+                f"the environment variable that auth.{self._key}_env names is not set",
+                f"its name is not shown, in case it is the {self._key} itself: put that into a "
+                "variable, and the variable's name here",
+            )
+        return Problem(
+            f"the environment variable {variable} (auth.{self._key}_env) is not set",
+            f"export {variable} with the {self._key} in it",
+        )
+
+    def _checked(self, value: str, place: str) -> str | Problem:
+        if not value:
+            empty = Problem(f"{place} is empty", f"put the {self._key} into it")
+            return value if self._may_be_empty else empty
+        if "\n" in value or "\r" in value:
+            return Problem(
+                f"{place} holds more than one line", f"put the {self._key} alone into it"
+            )
+        if not value.isprintable() and any(ord(c) < 32 or ord(c) == 127 for c in value):
+            return Problem(f"{place} holds control characters", f"copy the {self._key} again")
+        try:
+            value.encode("latin-1")
+        except UnicodeError:
+            return Problem(
+                f"{place} holds characters that no HTTP header can carry",
+                f"copy the {self._key} again",
+            )
+        if self._prefix and value.lower().startswith(f"{self._prefix.lower()} "):
+            return Problem(
+                f"{place} holds the word {self._prefix} too", f"put the {self._key} alone into it"
+            )
+        return value
+
+
+def _may_be_the_secret(path: str) -> bool:
+    """Whether the name of a file that cannot be read leads nowhere, so that it is better hidden."""
+    if os.path.lexists(path.replace("\0", "")):
+        return False
+    return "/" not in path or not (os.path.isabs(path) or os.path.isdir(os.path.dirname(path)))

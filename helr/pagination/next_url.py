@@ -1,0 +1,87 @@
+"""`strategy: next_url`: a page's body or a header names the address of the next one.
+
+The address may be relative to the page's own. One at another origin is refused, as the
+credentials would be sent there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+from helr.credentials import is_secret_name
+from helr.messages import Request
+from helr.pagination import LAST, Answer, BadTokenError, More, Next, token_in
+from helr.urls import origin, safe_url, without_user_info
+
+
+class NextUrl:
+    state_key = "next_url"
+
+    def __init__(
+        self, next_url_path: str | None = None, next_url_header: str | None = None
+    ) -> None:
+        self.body_paths = (next_url_path,) if next_url_path else ()
+        self._header = next_url_header or ""
+
+    def next(self, token: str | None, answer: Answer) -> Next:
+        where, found = "pagination.next_url_header", answer.headers.get(self._header)
+        if self.body_paths:
+            where, found = "pagination.next_url_path", answer.values.get(self.body_paths[0])
+        address = token_in(found, "the next address", where)
+        return LAST if address is None else More(resolved(answer.url, address, where))
+
+    def apply(self, request: Request, token: str) -> Request:
+        return addressed(request, token)
+
+
+def open(options: Mapping[str, Any]) -> NextUrl:  # noqa: A001
+    return NextUrl(**options)
+
+
+def resolved(base: str, address: str, where: str) -> str:
+    """The whole address that a page names, without the credentials that were asked with, since
+    the state keeps it. `where`: the key of the config that says where it is.
+
+    Raises BadTokenError for one that is not an address, or is at another origin.
+    """
+    try:
+        whole = urljoin(without_user_info(base), address.strip())
+        same = origin(whole) == origin(base)
+    except ValueError:
+        raise BadTokenError("the next address is not a URL", f"check {where}") from None
+    if not same:
+        raise BadTokenError(
+            f"the next address, {safe_url(whole)}, has a different origin and was not followed, "
+            "because the credentials would be sent there",
+            f"check {where}, or put the right origin into `url`",
+        )
+    return _without_credentials(without_user_info(whole), base)
+
+
+def addressed(request: Request, token: str) -> Request:
+    """The request for an address that is all there is to ask with, but for the credentials.
+
+    Its query is not taken apart and put together again: a token in it may not survive that.
+    """
+    there = {name for name, _ in _pairs(token)}
+    params = tuple(
+        (name, value)
+        for name, value in request.params
+        if is_secret_name(name) and name not in there
+    )
+    return Request(token, params, request.headers, token)
+
+
+def _without_credentials(address: str, asked: str) -> str:
+    sent = {pair for pair in _pairs(asked) if is_secret_name(pair[0])}
+    if not sent:
+        return address
+    before, _, query = address.partition("?")
+    kept = [part for part in query.split("&") if part and not sent & {*_pairs(f"?{part}")}]
+    return f"{before}?{'&'.join(kept)}" if kept else before
+
+
+def _pairs(url: str) -> list[tuple[str, str]]:
+    return parse_qsl(urlsplit(url).query, keep_blank_values=True)
