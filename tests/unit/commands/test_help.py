@@ -87,7 +87,7 @@ def test_sections_end_where_the_next_of_their_level_begins() -> None:
             "did you mean validate?",
         ),
         (["zzz"], "zzz is not a command or help topic; `helr help` lists the topics"),
-        (["output", "roation"], "output has no section roation; did you mean rotation?"),
+        (["output", "rottion"], "output has no section rottion; did you mean rotation?"),
     ],
 )
 def test_a_wrong_name_gets_advice(words: list[str], line: str) -> None:
