@@ -1,6 +1,6 @@
-"""From a Request to a Response: auth, pace, breaker, retries, one answer.
+"""From a Request to a Response: authentication, rate limits, circuit breaker, retries.
 
-Importing it imports no HTTP library; the first request does.
+Importing this package imports no HTTP library; the first request does.
 """
 
 from __future__ import annotations

@@ -471,7 +471,7 @@ def test_a_redirect_that_forgets_what_was_asked_for_is_refused(
         with pytest.raises(RefusedError) as caught:
             get(once(server.url), server.url, ("limit", "5"), ("cursor", "secret"))
         assert len(server.requests) == 1
-    assert f"which drops the query ({lost}); put that address into `url`" in str(caught.value)
+    assert f"drops the query ({lost}); put that address into `url`" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
@@ -599,7 +599,7 @@ def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        ("407 Proxy Authentication Required", "wants a login"),
+        ("407 Proxy Authentication Required", "the proxy requires a login"),
         ("503 Unavailable", "proxy could not be used.*503"),
     ],
 )
