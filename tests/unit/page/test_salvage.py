@@ -31,8 +31,8 @@ BAD = {
     b"true": "is a boolean, not an event",
     b'"text, with ] and }"': "is a string, not an event",
     b'[{"id":1},{"id":2}]': "is an array, not an event",
-    b'{"score":NaN}': "is not JSON (NaN is no JSON number)",
-    b'{"score":-Infinity}': "is not JSON (-Infinity is no JSON number)",
+    b'{"score":NaN}': "is not JSON (NaN is not a JSON number)",
+    b'{"score":-Infinity}': "is not JSON (-Infinity is not a JSON number)",
     b'{"ua":"a\tb"}': "is not JSON (invalid control character at byte 8)",
     b'{"ua":"\xff"}': "is not UTF-8",
     b'{"ua":tru}': "is not JSON (expecting value at byte 6)",
@@ -40,7 +40,7 @@ BAD = {
     b"{'a':1}": "is not JSON",
     b'{"a" 1}': "is not JSON",
     b"": "is empty",
-    b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}": "is nested too deeply",
+    b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}": "is nested too deeply for a JSON parser",
 }
 GOOD = (
     b'{"id":"a","n":1.50}',
