@@ -1,4 +1,4 @@
-"""TLS: verification is on, and `resilience.tls` does what it says. Certificates: certs/make.sh."""
+"""TLS: verification is on; `resilience.tls` works as documented. Certificates: certs/make.sh."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.unit.http.support import (
 
 CERTS = Path(__file__).parent / "certs"
 CA = str(CERTS / "ca.pem")
-CA_LINK = "56c899cd.0"  # openssl x509 -hash: made from the subject alone
+CA_LINK = "56c899cd.0"  # openssl x509 -hash: depends only on the subject
 CLIENT = str(CERTS / "client.pem")
 
 
@@ -106,7 +106,7 @@ def test_the_environments_bundle_counts(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("how", ["directory", "bundle", "added to the bundle alone"])
 def test_the_systems_roots_count(how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As a directory of hashed links, which is read when needed, or as one file."""
+    """As a directory of hashed links, loaded on demand, or as one file."""
     (tmp_path / "bundle").write_text("")
     if how == "directory":
         (tmp_path / CA_LINK).write_text(Path(CA).read_text())

@@ -1,4 +1,4 @@
-"""on_parse_error: skip_event: whatever is wrong with some events, the others come untouched."""
+"""on_parse_error: skip_event: broken events never affect the good ones, which pass unchanged."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ IDS = (
 @example([MISQUOTED[2], MISQUOTED[2], IDS[0]])
 @example([IDS[0], MISQUOTED[1], IDS[1], MISQUOTED[3]])
 def test_wrong_quotation_marks_cost_no_other_event(elements: list[bytes]) -> None:
-    """They turn all that follows inside out, brackets and commas too."""
+    """They swap strings and structure in everything that follows, brackets and commas too."""
     bad = [element for element in elements if element in MISQUOTED]
     found = page(SKIP, elements)
     assert [bytes(raw) for raw in found.raws] == [each for each in elements if each in IDS]
@@ -136,8 +136,8 @@ def test_a_broken_element_is_not_searched_for_events() -> None:
     ],
 )
 def test_the_time_does_not_grow_with_the_square_of_a_page(elements: bytes) -> None:
-    """A string without an end was looked at once for each quotation mark in it, and each broken
-    element cost a look at all before it."""
+    """An unterminated string used to be scanned once for each quotation mark in it, and each broken
+    element caused a scan of everything before it."""
     began = time.process_time()
     with suppress(BadPageError):
         page(SKIP, [elements])

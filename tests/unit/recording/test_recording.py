@@ -1,4 +1,4 @@
-"""What is wrong with a recording is said in fields; reading good ones: test_record_replay.py."""
+"""Damaged recordings are reported in fields. Reading good ones: test_record_replay.py."""
 
 from __future__ import annotations
 
