@@ -19,20 +19,20 @@ help: ## this list
 $(STAMP): setup.cfg pyproject.toml constraints.txt tools/setup.sh
 	@tools/setup.sh
 
-setup: $(STAMP) ## create .venv and install helr, its tests' and its checks' needs
+setup: $(STAMP) ## create .venv and install helr with everything for its tests and checks
 	@echo 'helr is installed in .venv; now: . .venv/bin/activate'
 
 demo: $(STAMP) ## install, start the mock, collect its events once, show the first, stop the mock
 	@tools/demo.sh
 
-test: $(STAMP) ## the whole suite, with coverage (TESTS=path: only that, without coverage)
+test: $(STAMP) ## the whole suite, with coverage (TESTS=path: only those tests, without coverage)
 ifdef TESTS
 	@$(PY) -m pytest $(TESTS)
 else
 	@$(PY) tools/test.py
 endif
 
-test-fast: $(STAMP) ## the unit tests alone
+test-fast: $(STAMP) ## only the unit tests
 	@$(PY) -m pytest -q tests/unit
 
 test-lowest: $(STAMP) ## the unit tests with the lowest versions that setup.cfg allows
@@ -44,26 +44,26 @@ lint: $(STAMP) docs-check ## formatting, ruff, mypy --strict, spelling, generate
 	@$(PY) -m mypy
 	@$(PY) -m codespell_lib
 
-format: $(STAMP) ## put the formatting right
+format: $(STAMP) ## fix the formatting
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-docs: $(STAMP) ## write the generated parts of README.md and docs/, and helr/'s copy of the schema
+docs: $(STAMP) ## write the generated parts of README.md and docs/, and helr/'s copies of the schema and pages
 	@$(PY) tools/docs.py
 
-docs-check: $(STAMP) ## fail when one of these is stale
+docs-check: $(STAMP) ## fail if one of these is stale
 	@$(PY) tools/docs.py --check
 
 mock: $(STAMP) ## start the mock in the background (MOCK_PORT, MOCK_ARGS="--events 500")
 	@$(PY) tools/mock.py start $(MOCK_ARGS)
 
-mock-stop: $(STAMP) ## stop every mock that `make mock` started (MOCK_PORT=N: that one alone)
+mock-stop: $(STAMP) ## stop every mock that `make mock` started (MOCK_PORT=N: only that one)
 	@$(PY) tools/mock.py stop
 
-cassettes: $(STAMP) ## record tests/cassettes anew from the mock
+cassettes: $(STAMP) ## record tests/cassettes again from the mock
 	@$(PY) tools/cassettes.py
 
-torture: $(STAMP) ## kill helr over and over, play odd HTTP to it (KILLS=200 ANSWERS=3000 SECRETS=20000 SEED=1)
+torture: $(STAMP) ## kill helr at random moments, and send it odd HTTP (KILLS=200 ANSWERS=3000 SECRETS=20000 SEED=1)
 	@$(PY) -m tests.torture --kills $${KILLS:-200} --seed $${SEED:-1}
 	@LIKE_CURL=$${ANSWERS:-3000} SEED=$${SEED:-1} \
 		$(PY) -m pytest -q --timeout 1200 tests/unit/http/test_like_curl.py
@@ -79,13 +79,13 @@ offline: $(STAMP) ## the whole suite with all network but loopback blocked (need
 shippers: $(STAMP) ## build or unpack the log shippers that tests drive, into .venv/shippers
 	@tools/shippers.sh
 
-bench: $(STAMP) ## measure helr against what one would use instead (BENCH_ARGS="--quick")
+bench: $(STAMP) ## measure helr against its alternatives (BENCH_ARGS="--quick")
 	@$(PY) -m bench $(BENCH_ARGS)
 
 bench-peers: $(STAMP) ## install the peers that `make bench` compares with, into .venv/peers
 	@tools/bench_peers.sh
 
-clean: ## remove everything that can be made again, .venv too
+clean: ## remove everything that can be regenerated, including .venv
 	@if [ -x $(PY) ]; then MOCK_PORT= $(PY) tools/mock.py stop; fi
 	rm -rf $(VENV) build dist *.egg-info .mock .coverage .coverage.* htmlcov \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis bench/results

@@ -1,1 +1,1 @@
-"""What helr costs, beside what one would use instead: `make bench`, or `python -m bench --help`."""
+"""What helr and its alternatives cost: `make bench`, or `python -m bench --help`."""

@@ -1,4 +1,4 @@
-"""Measure helr beside its peers and print what each budget comes to. See bench/README.md."""
+"""Measure helr and its peers, and compare with the budgets. See bench/README.md."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="one round, no gzip, grove or plot: some two minutes")
-    add("--only", action="append", choices=GROUPS, help="only this work; may be given again")
-    add("--rounds", type=int, help=f"rounds of each work (default {FULL.rounds})")
-    add("--events", type=int, help=f"events of a backfill (default {FULL.events:,})")
-    add("--publish", action="store_true", help="write the figures into bench/README.md, the plot")
-    add("--show", type=Path, metavar="FILE", help="measure nothing: print the figures of a file")
+    add("--quick", action="store_true", help="one round, no gzip, grove or plot: about two minutes")
+    add("--only", action="append", choices=GROUPS, help="only this work; repeatable")
+    add("--rounds", type=int, help=f"number of rounds (default {FULL.rounds})")
+    add("--events", type=int, help=f"number of events of a backfill (default {FULL.events:,})")
+    add("--publish", action="store_true", help="write the figures and the plot into bench/")
+    add("--show", type=Path, metavar="FILE", help="print the figures in FILE without measuring")
     return parser.parse_args()
 
 
 def measure(args: argparse.Namespace, errors: list[str]) -> list[Sample]:
-    """Every sample of the work asked for. Work that fails ends there; the others go on."""
+    """Every sample of the selected work. Work that fails ends; the others continue."""
     usual = QUICK if args.quick else FULL
     plan = replace(usual, events=args.events or usual.events, rounds=args.rounds or usual.rounds)
     for line in peers.missing():
         print(f"bench: {line}", file=sys.stderr)
     if os.getloadavg()[0] > 0.5:
-        print("bench: the machine is busy with something else: do not trust wall", file=sys.stderr)
+        print("bench: the machine is busy; do not trust wall times", file=sys.stderr)
     samples: list[Sample] = []
     for name, group in GROUPS.items():
         if not (name in args.only if args.only else usual.wants(name)):
@@ -76,7 +76,7 @@ def measure(args: argparse.Namespace, errors: list[str]) -> list[Sample]:
 
 
 def report(about: dict[str, object], samples: list[Sample], publish: bool) -> None:
-    """Print the tables; write the plot; with `publish`, both into the tree."""
+    """Print the tables and write the plot; with `publish`, both into the tree."""
     found = table.medians(samples)
     floor = int(str(about["floor_kib"]))
     head = (
@@ -95,7 +95,7 @@ def report(about: dict[str, object], samples: list[Sample], publish: bool) -> No
 
 
 def machine() -> dict[str, object]:
-    """What the figures were measured on."""
+    """The machine that the figures belong to."""
     cpu = platform.processor() or "unknown processor"
     info = Path("/proc/cpuinfo")
     for line in info.read_text().splitlines() if info.exists() else []:

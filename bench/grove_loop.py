@@ -1,7 +1,7 @@
-"""HashiCorp's grove, as its own `grove` command runs it, pointed at another Slack.
+"""HashiCorp's grove, as its own `grove` command runs it, with another address for Slack.
 
-grove has Slack's address as a constant in its code and no setting for it; that constant is all
-that is changed here. It runs with the Python of the venv that `make bench-peers` installs it into.
+Slack's address is a constant in its code, without a setting; this only changes that constant.
+It runs with the Python of the venv that `make bench-peers` installs it into.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """The least that Python can do: fetch, check UTF-8, slice, write. Usage: URL LIMIT.
 
-With helr's libraries and nothing of what helr is for: no event is looked into, nothing is
-confirmed or recorded, no error is met. A budget below this cannot be kept.
+It uses helr's libraries and does nothing else of what helr does: it reads no event, confirms and
+records nothing, and handles no error. A budget below this cannot be met.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ while True:
     body = bytearray()
     answer = session.get(sys.argv[1], params=query, stream=True)
     while piece := answer.raw.read(CHUNK, decode_content=False):
-        codecs.utf_8_decode(piece, "ignore")  # a character may go on in the next piece
+        codecs.utf_8_decode(piece, "ignore")  # a character may continue in the next piece
         body += piece
     page = decode(body)
     lines = list(map(b"".join, zip(before, page.entries, after, strict=False)))

@@ -1,4 +1,4 @@
-"""One run of one command: its time, processor time, peak memory, and what came out of its pipe.
+"""One run of one command: its time, processor time, peak memory, and its output through a pipe.
 
 Processor time is user plus system of the command and of everything it started and waited for
 (wait4). Peak memory is that of the largest single process of the command; what Linux reports
@@ -23,7 +23,7 @@ TOKEN = "xoxp-mock"
 
 
 class BenchError(Exception):
-    """A figure that cannot be had or must not be believed; one line."""
+    """A figure that cannot be measured or is not valid; one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run for a piece of work, and what must come out of it: lines, or bytes."""
+    """What to run for a piece of work, and its expected output: lines, or bytes."""
 
     who: str
     argv: list[str]
@@ -52,7 +52,7 @@ class Command:
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
-    """Nothing but the PATH and the token: no coverage, no proxies, no settings of the caller."""
+    """Only the PATH and the token: no coverage, no proxies, no settings of the caller."""
     binaries = str(Path(sys.executable).parent)
     path = f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"
     return {"PATH": path, "SLACK_AUDIT_TOKEN": TOKEN, "LC_ALL": "C.UTF-8", **(extra or {})}
@@ -72,7 +72,7 @@ def run(work: str, command: Command, cwd: Path) -> Sample:
                 stderr=errors,
             )
         except OSError as error:
-            raise BenchError(f"{command.who} cannot be run: {error}") from None
+            raise BenchError(f"cannot run {command.who}: {error}") from None
         assert process.stdout is not None
         lines, size = drain(process.stdout.fileno())
         _, status, usage = os.wait4(process.pid, 0)
@@ -85,13 +85,13 @@ def run(work: str, command: Command, cwd: Path) -> Sample:
             raise BenchError(f"{command.who} ({work}) ended with {process.returncode}: {said}")
     for name, expected, got in (("lines", command.lines, lines), ("bytes", command.bytes, size)):
         if expected is not None and got != expected:
-            raise BenchError(f"{command.who} ({work}): {got} {name} came, {expected} were due")
+            raise BenchError(f"{command.who} ({work}): got {got} {name}, expected {expected}")
     cpu = usage.ru_utime + usage.ru_stime
     return Sample(work, command.who, wall, cpu, usage.ru_maxrss, lines, size)
 
 
 def drain(fd: int) -> tuple[int, int]:
-    """Read to the end; lines and bytes that came."""
+    """Read to the end; the number of lines and bytes."""
     buffer = bytearray(READ_BYTES)
     lines = size = 0
     while count := os.readv(fd, [buffer]):
@@ -109,7 +109,7 @@ def process_cpu(pid: int) -> float:
 
 
 def floor_kib() -> int:
-    """The peak memory below which a figure says nothing: this process's own."""
+    """The peak memory below which a figure means nothing: this process's own."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -120,6 +120,6 @@ def save(samples: list[Sample], path: Path, **about: object) -> None:
 
 
 def load(path: Path) -> tuple[dict[str, object], list[Sample]]:
-    """Read raw figures back: what was said about the run, and its samples."""
+    """Read raw figures: the description of the run, and its samples."""
     about = json.loads(path.read_text())
     return about, [Sample(**sample) for sample in about.pop("samples")]

@@ -1,4 +1,4 @@
-"""The mock in its own process, and the pages it gives, as the peers that follow no cursor need."""
+"""The mock in its own process, and its pages, for the peers that follow no cursor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TAIL_BYTES = 400
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The chain of pages at one `limit`: their URLs in order, and their bytes altogether."""
+    """The chain of pages at one `limit`: their URLs in order, and their total size."""
 
     urls: list[str]
     bytes: int
@@ -30,7 +30,7 @@ class Pages:
 
 @dataclass(slots=True)
 class Mock:
-    """A running mock: its base URL, how many events it holds."""
+    """A running mock: its base URL, and the number of its events."""
 
     url: str
     events: int
@@ -64,13 +64,13 @@ class Mock:
                 cursor = found[1].decode().replace("=", "%3D")
 
     def control(self, path: str, body: str | None = None) -> str:
-        """Ask a control endpoint; with a body, POST it."""
+        """Call a control endpoint; with a body, POST it."""
         sent = () if body is None else ("-d", body, "-H", "Content-Type: application/json")
         return curl(*sent, f"{self.url}/_mock/{path}")
 
 
 def curl(*args: str) -> str:
-    """curl's output as text. Raises BenchError with what it said."""
+    """curl's output as text. Raises BenchError with its error message."""
     done = subprocess.run(
         ["curl", "-sSf", "--noproxy", "*", "-H", f"Authorization: Bearer {TOKEN}", *args],
         capture_output=True,

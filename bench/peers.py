@@ -1,6 +1,6 @@
-"""The commands that are measured: helr, and what one would use instead.
+"""The commands that are measured: helr and its alternatives.
 
-Each takes the mock and says what must come out, so that a peer that drops or repeats an event
+Each takes the mock and states the expected output, so that a peer that drops or repeats an event
 is an error and not a good figure.
 """
 
@@ -33,7 +33,7 @@ RUST = "Rust helr 0.7"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A backfill: every event of the mock, `limit` a page."""
+    """A backfill: every event of the mock, `limit` per page."""
 
     mock: Mock
     limit: int
@@ -64,7 +64,7 @@ def rust_binary() -> str | None:
 def sources(
     work: Work, count: int = 1, dedupe: bool = False, pause: float = 60
 ) -> dict[str, object]:
-    """So many Slack sources, as docs/slack.md has them, without pauses."""
+    """That many Slack sources, as in docs/slack.md, without pauses."""
     source: dict[str, object] = {
         "url": work.mock.logs,
         "schedule": {"interval_secs": pause},
@@ -96,7 +96,7 @@ def write_config(scratch: Path, sources: dict[str, object]) -> Path:
 
 
 def floor(work: Work, scratch: Path) -> Command:
-    """A curl a page. The pages' URLs are known beforehand: no time goes into finding cursors."""
+    """One curl per page. It is given the pages' URLs, so it spends no time on cursors."""
     pages = work.mock.pages(work.limit)
     urls = scratch / "urls"
     urls.write_text("".join(f"{url}\n" for url in pages.urls))
@@ -105,7 +105,7 @@ def floor(work: Work, scratch: Path) -> Command:
 
 
 def one_curl(work: Work, scratch: Path) -> Command:
-    """A single curl that is given all URLs and keeps its connection: cheaper than is possible."""
+    """A single curl with all URLs on one connection: cheaper than any real client."""
     script = f"{curl(work)} -K '{url_list(work, scratch)}' | cat"
     return Command(ONE_CURL, ["sh", "-c", script], bytes=work.mock.pages(work.limit).bytes)
 
@@ -139,7 +139,7 @@ def least(work: Work, scratch: Path) -> Command:
 
 
 def grove(work: Work, scratch: Path) -> Command | None:
-    """Asks for 1,000 a page whatever `limit` says, and for the last seven days at first."""
+    """Requests 1,000 per page whatever `limit` says, and at first the last seven days."""
     python = PEERS / "grove" / "bin" / "python"
     if not python.exists():
         return None

@@ -1,4 +1,4 @@
-"""CPU per event, and peak memory, against page size: an SVG, drawn by hand."""
+"""CPU per event, and peak memory, against page size: an SVG without a library."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def events(sizes: dict[int, dict[str, Median]]) -> int:
 def series(
     sizes: dict[int, dict[str, Median]], value: Callable[[Median], float]
 ) -> dict[str, list[Point]]:
-    """For each command that has a colour its points, by page size."""
+    """The points of each command that has a colour, by page size."""
     found: dict[str, list[Point]] = {}
     for size, by_who in sorted(sizes.items()):
         for who in COLOURS:

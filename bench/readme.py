@@ -1,4 +1,4 @@
-"""The parts of bench/README.md that are written from figures, each between two markers."""
+"""The generated parts of bench/README.md, each between two markers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ README = Path(__file__).resolve().parent / "README.md"
 
 
 def publish(part: str, text: str) -> None:
-    """Put the text where that part stands."""
+    """Replace that part by the text."""
     start, end = f"<!-- {part}: written by --publish -->\n", f"<!-- end of {part} -->\n"
     before, rest = README.read_text(encoding="utf-8").split(start)
     after = rest.split(end)[1]

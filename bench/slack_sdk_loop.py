@@ -1,4 +1,4 @@
-"""What one would write with slack_sdk: every audit event as a line of JSON. Usage: URL LIMIT."""
+"""The obvious loop with slack_sdk: every audit event as a line of JSON. Usage: URL LIMIT."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Where helr's own time goes in a backfill, stage by stage: `python -m bench.stages`.
 
-Each stage is a function of helr that is timed from the outside, less what other stages take
-inside it: processor time of its thread, and wall time. What is left of the process's total is
-the start and the glue between the stages.
+Each stage is a function of helr that is timed from the outside, minus what other stages take
+inside it: processor time of its thread, and wall time. The rest of the process's total is the
+start and the code between the stages.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ adding = threading.Lock()
 
 
 def timed(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, its own time added to the stage's total."""
+    """The function, which adds its own time to the stage's total."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

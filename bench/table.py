@@ -1,4 +1,4 @@
-"""Samples to text: medians, a table a piece of work, and the budgets with what was reached.
+"""Samples as text: medians, a table for each piece of work, and the budgets with the results.
 
 Markdown, so that the same text reads in a terminal and in bench/README.md.
 """
@@ -19,7 +19,7 @@ MEMORY_PAGES = 5
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """The medians of one command's rounds. cpu: seconds a run, or a poll of the steady work."""
+    """The medians of one command's rounds. cpu: seconds per run, or per poll of the steady work."""
 
     wall: float
     cpu: float
@@ -90,7 +90,7 @@ def ratio(value: float) -> str:
 
 
 def budgets(found: Medians) -> str:
-    """Each budget of the design, what was reached, and whether that is met."""
+    """Each budget, the result, and whether it is met."""
     rows = []
     for budget in BUDGETS:
         reached = budget.reached(found)
@@ -116,7 +116,7 @@ def _memory(by_who: dict[str, Median]) -> list[str]:
 
 
 def tables(found: Medians, floor_kib: int) -> str:
-    """One table for each piece of work but the page sizes, which are for the plot."""
+    """One table for each piece of work except the page sizes, which are for the plot."""
     parts = []
     for work, by_who in found.items():
         if not work.startswith("page size"):
@@ -129,7 +129,7 @@ def _table(by_who: dict[str, Median], floor_kib: int) -> str:
     rows = []
     for who, it in by_who.items():
         small = it.rss <= floor_kib * 1.1
-        # Only a backfill has a time an event worth the name.
+        # Only a backfill has a meaningful time per event.
         rate = f"{it.lines / it.cpu:,.0f}" if it.lines > 10_000 else ""
         against = [ratio(it.cpu / ours.cpu), ratio(it.wall / ours.wall)] if ours else ["", ""]
         times = [f"{it.wall * 1000:,.0f}", f"{it.cpu * 1000:,.1f}"]
@@ -149,7 +149,7 @@ def _table(by_who: dict[str, Median], floor_kib: int) -> str:
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table with its columns lined up, the first one to the left."""
+    """A table with aligned columns, the first one to the left."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
 
     def line(cells: list[str]) -> str:

@@ -1,6 +1,6 @@
-"""The pieces of work that are measured. Each gives its samples; rounds are interleaved.
+"""The pieces of work that are measured. Each yields its samples; rounds are interleaved.
 
-A round runs every command once, in turn, so that what slows the machine slows them all.
+A round runs every command once, in turn, so that anything that slows the machine affects all.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ IMPORT = "import requests"
 SIZES = (100, 200, 500, 1000, 2000, 5000, 9999)
 NEW_EACH = 20
 SOURCES = 100
-FIRST_POLLS = 3  # what they cost beyond a poll is the start, and not counted
+FIRST_POLLS = 3  # their cost beyond a poll is the start, and not counted
 STEADY_EVENTS = 100
-POLL_SECS = 20  # the longest that a poll is waited for
+POLL_SECS = 20  # the longest wait for a poll
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ Maker = Callable[[Work, Path], Command | None]
 
 
 def import_requests(work: Work, scratch: Path) -> Command:
-    """The least that a Python program with requests costs."""
+    """The minimum cost of a Python program with requests."""
     return Command(IMPORT, [sys.executable, "-c", "import requests"], bytes=0)
 
 
@@ -72,7 +72,7 @@ def backfill_name(limit: int, gzip: bool = False) -> str:
 
 
 def backfill(plan: Plan) -> Iterator[Sample]:
-    """Everything the mock holds, from nothing; a state of its own for every run."""
+    """All events of the mock, with a new state for every run."""
     with mock.running(plan.events) as plain:
         large, small = Work(plain, 9999), Work(plain, 200)
         others: list[Maker] = [peers.least, peers.slack_sdk, peers.rust]
@@ -112,7 +112,7 @@ def rounds(count: int, name: str, work: Work, makers: list[Maker]) -> Iterator[S
                 if number == 0 and maker not in HELR:
                     continue
                 for old in place.glob("state.db*"):
-                    if old.suffix != ".checked":  # that alone may tell of an earlier run
+                    if old.suffix != ".checked":  # only this may remain of an earlier run
                         old.unlink()
                 command = maker(work, place)
                 if command is None:
@@ -123,7 +123,7 @@ def rounds(count: int, name: str, work: Work, makers: list[Maker]) -> Iterator[S
 
 
 def idle(plan: Plan) -> Iterator[Sample]:
-    """A cold `--once` that finds nothing new: the state of a finished backfill is there."""
+    """A cold `--once` that finds nothing new, with the state of a finished backfill."""
     with contextlib.ExitStack() as stack:
         work = Work(stack.enter_context(mock.running(1000)), 200)
         commands: list[tuple[Command, Path]] = []
@@ -134,7 +134,7 @@ def idle(plan: Plan) -> Iterator[Sample]:
             if command is None:
                 continue
             run("idle, first run", command, Path(scratch))
-            # The Rust helr forgets what it delivered: the last second's events come again.
+            # The Rust helr forgets what it delivered, so it repeats the last second's events.
             due = 0 if command.who == peers.HELR_DEDUPE else None
             if command.who == peers.ONE_CURL:
                 last = f"curl -sS -H '{peers.HEADER}' '{work.mock.logs}?limit=1' | cat"
@@ -146,7 +146,7 @@ def idle(plan: Plan) -> Iterator[Sample]:
 
 
 def many(plan: Plan) -> Iterator[Sample]:
-    """A hundred sources of one process at once, each with its share of the events."""
+    """A hundred sources in one process at once, each with its share of the events."""
     with mock.running(plan.events // SOURCES) as shared:
         work = Work(shared, 1000)
         for _ in range(plan.rounds):
@@ -159,7 +159,7 @@ def many(plan: Plan) -> Iterator[Sample]:
 
 
 def steady(plan: Plan) -> Iterator[Sample]:
-    """A long-running process that polls every second; CPU a poll, the start taken off."""
+    """A long-running process that polls every second; CPU per poll, without the start."""
     for _ in range(plan.rounds):
         for new in (0, NEW_EACH):
             for who, binary in programs():
@@ -211,12 +211,12 @@ def poll_steadily(who: str, binary: str, growing: Mock, new: int, polls: int) ->
     lines, size = came[0]
     due = growing.events + polls * new
     if lines != due:
-        raise BenchError(f"{who} ({steady_name(new)}): {lines} lines came, {due} were due")
+        raise BenchError(f"{who} ({steady_name(new)}): got {lines} lines, expected {due}")
     return Sample(steady_name(new), who, wall, cpu, rss, lines, size, made)
 
 
 def after_polls(process: subprocess.Popen[bytes], growing: Mock, polls: int, new: int) -> None:
-    """Wait for so many requests, adding events before each; return in the pause after the last."""
+    """Wait for that many requests, adding events before each; return after the last."""
     for _ in range(polls):
         if new:
             growing.control("events", f'{{"count": {new}}}')

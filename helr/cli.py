@@ -44,7 +44,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         description="Collect audit logs from HTTP APIs and write each event as one line of JSON.",
         epilog="examples:\n  helr init && helr validate\n  helr test --source slack-audit\n"
         "  helr run --once\n\nWithout a command, helr runs. `helr help COMMAND` shows a command's"
-        " options.\n\n" + EXIT_STATUS,
+        " options,\n`helr help` lists the pages of the documentation.\n\n" + EXIT_STATUS,
         parents=[_common(after=False)],
     )
     parser.add_argument(*_VERSION, action="version", version=f"helr {__version__}")
@@ -153,6 +153,13 @@ def _add_status(status: argparse.ArgumentParser) -> None:
     status.add_argument("--format", **_FORMAT)
 
 
+def _add_help(help_: argparse.ArgumentParser) -> None:
+    help_.add_argument(
+        "topic", metavar="TOPIC", nargs="?", help="a page of the documentation, or a command"
+    )
+    help_.add_argument("section", metavar="SECTION", nargs="?", help="a section of that page")
+
+
 def _add_nothing(command: argparse.ArgumentParser) -> None:
     pass
 
@@ -202,6 +209,11 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]]
         _add_nothing,
     ),
     "state": ("look at or change what helr knows of a source", _STATE_EXAMPLE, _add_state),
+    "help": (
+        "print a page of the documentation; without TOPIC, list the topics",
+        "  helr help slack\n  helr help configuration auth | less",
+        _add_help,
+    ),
 }
 
 
@@ -304,14 +316,13 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     command, rest = _named(words)
     if command == "help":
         topic = [word for word in rest if not word.startswith("-")]
-        words, command = [*topic, "--help"], topic[0] if topic else "--help"
+        if topic and topic[0] in _COMMANDS:
+            words, command = [*topic, "--help"], topic[0]
     if command and command not in (*_COMMANDS, *_HELP, *_VERSION):
         from helr import usage
 
         parser = build_parser("run")
-        raise UnusableError(
-            _with_usage(parser, usage.unknown_command(command, (*_COMMANDS, "help")))
-        )
+        raise UnusableError(_with_usage(parser, usage.unknown_command(command, _COMMANDS)))
     parser = build_parser(command or "run")
     words = list(words) if command else ["run", *words]
     try:
@@ -381,6 +392,11 @@ def _fail(error: HelrError) -> int:
 
 def _dispatch(args: argparse.Namespace) -> int:
     """Imports only what the command at hand needs."""
+    if args.command == "help":
+        from helr.commands import help as help_
+
+        commands = {name: summary for name, (summary, *_) in _COMMANDS.items()}
+        return help_.run(args.topic, args.section, commands)
     if args.command == "validate" or args.dry_run:
         from helr.commands import validate
 

@@ -1,7 +1,7 @@
-"""Numbers from outside (the state, a header, a command line): within bounds, or not read at all.
+"""Numbers from outside (the state, a header, a command line): within bounds, or not accepted.
 
-Python reads more than is wanted: infinities, NaN, `1_000`, digits of other scripts, and it refuses
-to convert more than 4,300 digits with an error of its own.
+Python accepts more than is wanted (infinities, NaN, `1_000`, digits of other scripts), and raises
+an error of its own for more than 4,300 digits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _TEXT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
 
 
 def number(value: Any, least: float, most: float) -> float | None:
-    """A number, or the text of one, from `least` to `most`; None for anything else."""
+    """A number, or a string with one, from `least` to `most`; None for anything else."""
     if isinstance(value, str):
         if not _TEXT.match(value):
             return None
@@ -24,6 +24,6 @@ def number(value: Any, least: float, most: float) -> float | None:
 
 
 def whole(value: Any, most: int = 2**53, *, least: int = 0) -> int | None:
-    """A whole number from `least` to `most` in the same way; None for anything else."""
+    """The same for a whole number from `least` to `most`; None for anything else."""
     found = number(value, least, most)
     return int(found) if found is not None and found == int(found) else None

@@ -1,9 +1,9 @@
-"""Secrets are never shown: every text passes through `redact` before a person or a file gets it.
+"""Secrets are never shown: every text passes through `redact` before it is printed or written.
 
-A secret is found however it is written: as JSON, HTML, Python, C, a URL or a form would escape any
-of its characters, several times over, broken across lines, in another case, in hex or base64.
-The text is unescaped as a whole and searched at each step, for all secrets at once, so that the
-cost grows with the text alone, never with the number of secrets, their length or spelling.
+A secret is found in any form: with any of its characters escaped as in JSON, HTML, Python, C, a URL
+or a form, escaped several times, broken across lines, in another case, in hex or base64.
+The text is unescaped as a whole and searched at each step, for all secrets at once, so the cost
+depends only on the text, not on the number of secrets, their length or form.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from contextlib import suppress
 from typing import NamedTuple
 
 HIDDEN = "***"
-LEAST = 4  # characters; nothing shorter is taken for a secret, as it would match by chance
-_WORD = 8  # a shorter secret is not hidden inside a word
-_KEPT = 2  # values of one source of secrets: the one in use, and the one before
-_TIMES = 5  # that a text is unescaped
-_LONG = 4096  # characters of a text that is not a line
+LEAST = 4  # characters; a shorter value is not treated as a secret, as it would match by chance
+_WORD = 8  # a shorter secret is not redacted inside a word
+_KEPT = 2  # values of one origin: the current one, and the one before
+_TIMES = 5  # a text is unescaped at most this often
+_LONG = 4096  # characters of a text that is longer than a line
 _FEW = 64  # beginnings; a pattern takes longer with each
-_GRAM = 4  # characters by which a form is looked up; none is shorter
+_GRAM = 4  # characters by which a form is looked up; no form is shorter
 
 _FOLDED = {
     **{upper: upper + 32 for upper in range(65, 91)},
@@ -40,28 +40,30 @@ _ESCAPED = r"""(?x)
 _NUMBERED = r"[\\%][uU]\{?([0-9A-Fa-f]+)\}?"
 _LETTERS = dict(zip("abefnrtv0", "\a\b\x1b\f\n\r\t\v\0", strict=True))
 _LOGIN = r"(://[^/?#@\s:]*:)(?!password@)[^/?#@\s]+@"  # our advice says password
-_SIGNS = "%\\&\r\n\0"  # what an escape begins with
+_SIGNS = "%\\&\r\n\0"  # the first characters of escapes
 _START = f"[{re.escape(_SIGNS)}]"
-# The patterns are texts: compiling them takes a millisecond of a start, and few lines need them.
+# The patterns are strings: compiling them takes a millisecond at start, and few lines need them.
 
 
 class _Secret(NamedTuple):
-    forms: tuple[str, ...]  # to be looked for in folded text
+    forms: tuple[str, ...]  # to look for in folded text
     whole_word: bool
 
 
 _lock = threading.Lock()
 _known: dict[str, _Secret] = {}
-_index: dict[str, tuple[tuple[str, bool], ...]] = {}  # forms, whole word or not, by their start
+_index: dict[
+    str, tuple[tuple[str, bool], ...]
+] = {}  # by start: each form, and whether it must be a whole word
 _for_good: set[str] = set()
 _by_origin: dict[str, list[str]] = {}  # oldest first
 
 
 def secret(value: str, origin: str = "") -> None:
-    """From now on, never show this value.
+    """Never show this value from now on.
 
-    `origin`: where it came from (a variable, a file), if it may be replaced: of the values of one
-    origin only the last two are kept in mind, so that tokens which are renewed cost no memory.
+    `origin`: where it came from (a variable, a file), if it may be replaced: only the last two
+    values of an origin are remembered, so renewed tokens do not take ever more memory.
     """
     values = _by_origin.get(origin, [])
     if len(value) < LEAST or value in _for_good or values[-1:] == [value]:
@@ -86,7 +88,7 @@ def _remember(value: str) -> None:
 
 
 def _forget(value: str) -> None:
-    """Unless another origin has it still."""
+    """Forget a value, unless another origin still has it."""
     if value in _for_good or any(value in values for values in _by_origin.values()):
         return
     gone = _known.pop(value)
@@ -100,13 +102,13 @@ def _forget(value: str) -> None:
 
 
 def forget_secrets() -> None:
-    """Know no secret any more (for tests)."""
+    """Forget all secrets (for tests)."""
     for known in (_known, _index, _for_good, _by_origin):
         known.clear()
 
 
 def redact(text: str) -> str:
-    """The text with every registered secret replaced."""
+    """The text with every registered secret replaced by ***."""
     if not _known:
         return text
     spans = sorted(_spans(text))
@@ -121,13 +123,13 @@ def redact(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A text that is shown: without secrets, and without the password of any URL in it."""
+    """A text to show: without secrets, and without the passwords in its URLs."""
     return re.sub(_LOGIN, rf"\1{HIDDEN}@", redact(text)) if "@" in text else redact(text)
 
 
 def printable(text: str) -> str:
-    """A text from outside on one line, without secrets and without control characters, which a
-    terminal would obey."""
+    """A foreign text on one line, without secrets, and without control characters that a terminal
+    would obey."""
     plain = shown(text)
     if plain.isprintable():
         return plain
@@ -135,13 +137,13 @@ def printable(text: str) -> str:
 
 
 def excerpt(text: str, limit: int = 200) -> str:
-    """The start of a foreign text, fit for a message: redacted *before* it is cut."""
+    """The start of a foreign text, for use in a message: redacted *before* it is cut."""
     plain = printable(text)
     return plain if len(plain) <= limit else plain[:limit] + "…"
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where secrets are in the text, which is unescaped until nothing changes."""
+    """Where the secrets are in the text, which is unescaped until it no longer changes."""
     steps: list[_Unescaped] = []
     for _ in range(_TIMES + 1):
         for start, end in _found(text.translate(_FOLDED)):
@@ -167,7 +169,7 @@ def _found(folded: str) -> Iterator[tuple[int, int]]:
 
 
 def _starts(folded: str) -> list[int]:
-    """Where a form may begin. For a body, a pattern of a few beginnings is quicker."""
+    """Where a form may begin. For a long text, a pattern of a few beginnings is faster."""
     if len(folded) < _LONG or len(_index) > _FEW:
         return [i for i in range(len(folded) - _GRAM + 1) if folded[i : i + _GRAM] in _index]
     search = re.compile("|".join(map(re.escape, list(_index)))).search
@@ -184,8 +186,8 @@ def _within_word(text: str, start: int, end: int) -> bool:
 
 
 class _Unescaped:
-    """A text unescaped once, and the way back: `_marks` are the escapes, as (where it is in the
-    new text, its length there, where it was, its length then)."""
+    """A text unescaped once, and the way back: `_marks` are the escapes, as (place in the new text,
+    length there, place in the old text, length there)."""
 
     def __init__(self, text: str) -> None:
         pieces, at, new = list[str](), 0, 0
@@ -200,7 +202,7 @@ class _Unescaped:
         self._starts = [mark[0] for mark in self._marks]
 
     def before(self, start: int, end: int) -> tuple[int, int]:
-        """Where a span of the new text was in the old one."""
+        """The span of the old text that became a span of the new one."""
         return self._place(start, inside=0), self._place(end - 1, inside=1) + 1
 
     def _place(self, at: int, *, inside: int) -> int:
@@ -226,7 +228,7 @@ def _escapes(text: str) -> Iterator[re.Match[str]]:
 
 
 def _plain(escape: str) -> str:
-    """What an escape stands for; itself where it stands for nothing."""
+    """The text that an escape encodes; the escape itself if it encodes nothing."""
     kind = escape[1:2]
     if escape[0] == "%" and kind != "u":
         return _bytes_as_text(bytes.fromhex(escape.replace("%", "")))
@@ -235,7 +237,7 @@ def _plain(escape: str) -> str:
         number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
         return chr(number) if number < 0x110000 else escape
     if escape[0] == "&":
-        import html  # a table of 2,231 names, for a text that seldom comes
+        import html  # a table of 2,231 names, which is seldom needed
 
         return html.unescape(escape)
     if kind == "x":
@@ -246,7 +248,7 @@ def _plain(escape: str) -> str:
             return chr(0x10000 + (numbers[0] - 0xD800) * 0x400 + numbers[1] - 0xDC00)
         return chr(numbers[0]) if numbers[0] < 0x110000 else escape
     if escape[0] != "\\":
-        return ""  # a line break, or what UTF-16 has between its letters
+        return ""  # a line break, or the NUL between the letters of UTF-16
     return chr(int(escape[1:], 8)) if len(escape) > 2 else _LETTERS.get(kind, kind)
 
 
@@ -258,7 +260,7 @@ def _bytes_as_text(raw: bytes) -> str:
 
 
 def _forms_of(value: str) -> tuple[str, ...]:
-    """What is looked for: the value, what unescaping would make of it, hex and base64 of it."""
+    """The forms to look for: the value, the value unescaped, and their hex and base64."""
     forms = [value]
     for _ in range(_TIMES):
         forms.append(_Unescaped(forms[-1]).text)
@@ -271,7 +273,7 @@ def _forms_of(value: str) -> tuple[str, ...]:
 
 
 def _as_bytes(value: str) -> set[bytes]:
-    """As UTF-8, and as it is in a header."""
+    """The value as UTF-8, and as Latin-1, which headers use."""
     found = {value.encode("utf-8", "surrogatepass")}
     with suppress(UnicodeError):
         found.add(value.encode("latin-1"))
@@ -279,7 +281,7 @@ def _as_bytes(value: str) -> set[bytes]:
 
 
 def _base64(raw: bytes) -> Iterator[str]:
-    """The part of the base64 of anything around `raw` that depends on nothing but it."""
+    """The part of the base64 of a text containing `raw` that depends on `raw` alone."""
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + raw).decode()
         core = whole[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]

@@ -1,8 +1,8 @@
-"""Event times: read as instants to compare, written as RFC 3339, spelled as they came.
+"""Event times: read as instants to compare them, written as RFC 3339 or in their original format.
 
 A time is a number (Unix seconds; above 1e11 milliseconds, above 1e14 microseconds, above
-1e17 nanoseconds), a string of such a number, or an ISO 8601 string. One without an offset
-is UTC. Anything else is no time.
+1e17 nanoseconds), a string of such a number, or an ISO 8601 string. A time without an offset
+is UTC. Anything else is not a time.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _ISO = re.compile(
     re.ASCII,
 )
 EARLIEST = -62135596800  # 0001-01-01T00:00:00Z …
-LATEST = 253402300799  # … to 9999-12-31T23:59:59Z is what RFC 3339 can write
+LATEST = 253402300799  # … to 9999-12-31T23:59:59Z: the range of RFC 3339
 
 
 def instant(value: Any) -> float | None:
-    """Unix seconds of an event's time, or None when the value is no time."""
+    """An event's time in Unix seconds, or None if the value is not a time."""
     kind = type(value)
     if kind is int or kind is float:
         return _scaled(value)
@@ -83,7 +83,7 @@ def rfc3339(seconds: float) -> str:
 
 
 def spelling(text: str) -> str:
-    """In which manner a time is spelled."""
+    """The name of a time's format or unit."""
     if not _NUMBER.match(text):
         return "ISO 8601"
     units = ("nanoseconds", "microseconds", "milliseconds")
@@ -92,14 +92,14 @@ def spelling(text: str) -> str:
 
 
 def spell(value: Any) -> str:
-    """A time as it is sent back: strings untouched, whole numbers without exponent or point."""
+    """A time as it is sent back: strings unchanged, whole numbers without exponent or point."""
     if type(value) is float and value.is_integer():
         return str(int(value))
     return str(value)
 
 
 def earlier(spelling: str, seconds: float) -> str:
-    """The time that many seconds before, spelled in the same manner (number or ISO 8601)."""
+    """The time that many seconds earlier, in the same format (number or ISO 8601)."""
     if not seconds:
         return spelling
     at = instant(spelling)

@@ -1,4 +1,4 @@
-"""URLs: fit to be shown, and taken apart. The user info of one may hold a password."""
+"""URLs: made safe to show, and taken apart. The user info of a URL may contain a password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 def safe_url(url: str) -> str:
-    """The URL without user info, query and fragment, and without secrets in the rest."""
+    """The URL without user info, query and fragment, and with secrets in the rest redacted."""
     return redact(bare_url(url))
 
 
@@ -28,7 +28,7 @@ def bare_url(url: str) -> str:
     """The URL without user info, query and fragment."""
     plain = without_user_info(url).partition("?")[0].partition("#")[0]
     try:
-        parts = urlsplit(plain)  # it remembers what it has split before
+        parts = urlsplit(plain)  # cached for URLs that were split before
     except ValueError:
         return plain
     host = parts.netloc.rpartition("@")[2]
@@ -36,10 +36,10 @@ def bare_url(url: str) -> str:
 
 
 def user_info_secrets(url: str, *, proxy: bool = False) -> list[str]:
-    """The password in a URL, or what is there in its place, also in one that is malformed: each
-    part of it, raw and decoded. A user name beside a password is not a secret.
+    """The password in a URL (or the user name, if there is no password), even if the URL is
+    malformed: each part of it, raw and decoded. A user name beside a password is not a secret.
 
-    `proxy`: the URL has no path to speak of.
+    `proxy`: the URL is a proxy's, so everything before the @ is user info.
     """
     info = _user_info(url, proxy=proxy)
     user, colon, password = info.partition(":")
@@ -55,8 +55,8 @@ def user_of(url: str) -> str:
 
 
 def logins(url: str, *, proxy: bool = False) -> list[str]:
-    """What `Authorization: Basic` makes of user and password: where that is all there is to see of
-    a short password, it would not be known."""
+    """User and password as `Authorization: Basic` encodes them: a short password would not be
+    recognised in that form."""
     user, _, password = map(unquote, _user_info(url, proxy=proxy).partition(":"))
     found: list[str] = []
     if not user + password:
@@ -68,8 +68,8 @@ def logins(url: str, *, proxy: bool = False) -> list[str]:
 
 
 def _user_info(url: str, *, proxy: bool = False) -> str:
-    """What is before the @ of a URL's host, also where an unescaped / ? # @ made another thing of
-    the password, so that the URL is malformed or names another host."""
+    """The part before the @ of a URL's host, even if an unescaped / ? # @ in the password makes the
+    URL malformed or changes its host."""
     before, at, _ = url.rpartition("@")
     if not at:
         return ""
@@ -87,7 +87,7 @@ def _user_info(url: str, *, proxy: bool = False) -> str:
         return info if ":" in head or head == info or "@" in head else ""
     if head == info:
         return info
-    if "@" in head:  # the last @ is in the path or query, unless these are the rest of a password
+    if "@" in head:  # the last @ is in the path or query, unless they are part of the password
         known, _, host = head.rpartition("@")
         apart = info[len(head)]
         odd = apart == "#" or not re.fullmatch(_HOST, host)
@@ -103,13 +103,13 @@ _HOST = r"[A-Za-z0-9._-]+(?::[0-9]*)?|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?"
 
 
 def _may_be_a_login(host: str) -> bool:
-    """`bob:12` of http://bob:12/3@host/: no host that anybody asks by that name and port."""
+    """Whether it is a login rather than a host and port, like `bob:12` of http://bob:12/3@host/."""
     name, colon, _ = host.partition(":")
     return bool(colon) and not ("." in name or name == "localhost" or name.startswith("["))
 
 
 def path_of(url: str) -> str:
-    """The path that was asked for."""
+    """The URL's path."""
     return urlsplit(url.partition("?")[0]).path or "/"
 
 

@@ -1,4 +1,4 @@
-"""A mock of Slack's Audit Logs API, to test any client of it offline. Standard library only.
+"""A mock of Slack's Audit Logs API for testing any client offline. Standard library only.
 
 `python -m mock_server` serves one; in a test, `with MockSlack(events=1000) as mock:` does.
 """
@@ -22,8 +22,8 @@ __all__ = ["MockSlack", "Settings"]
 class MockSlack:
     """A mock on a port of this machine, in a thread of this process.
 
-    It listens from the moment it is made; `start` (or `with`) serves, `stop` ends it.
-    Raises OSError when the port is taken, ValueError for a fault that does not exist or a
+    It listens as soon as it exists; `start` (or `with`) serves, `stop` ends it.
+    Raises OSError when the port is taken, ValueError for an unknown fault or a
     certificate that cannot be used.
     """
 
@@ -42,9 +42,9 @@ class MockSlack:
         tls: tuple[str, str] | None = None,
         request_log: IO[str] | None = None,
     ) -> None:
-        """`token` "" asks for none. `base_time`: Unix seconds of the newest event, default
-        now. `live`: events a second. `port` 0 picks a free one. `tls`: paths of certificate
-        and key. `request_log`: gets a line of JSON a request."""
+        """`token`: "" accepts any. `base_time`: Unix seconds of the newest event, default now.
+        `live`: new events per second. `port`: 0 selects a free one. `tls`: the paths of the
+        certificate and the key. `request_log`: gets one line of JSON per request."""
         context = _tls_context(*tls) if tls else None
         self.settings = settings or Settings()
         self.settings.token = token
@@ -95,7 +95,7 @@ class MockSlack:
         return [event.id for event in self._mock.events()]
 
     def raw_events(self) -> list[bytes]:
-        """Every event's bytes as they stand in a page, newest first."""
+        """Every event's bytes as in a page, newest first."""
         return [event.raw for event in self._mock.events()]
 
     def add_events(
@@ -104,17 +104,17 @@ class MockSlack:
         at: int | None = None,
         events: Iterable[object] = (),
     ) -> list[str]:
-        """Add `count` made-up events dated `at` (Unix seconds, default now), and the given
+        """Add `count` generated events dated `at` (Unix seconds, default now), and the given
         ones: objects, or JSON text whose bytes are kept. Returns their ids."""
         ids = self._mock.add_given(as_text(event) for event in events)
         return ids + self._mock.add_generated(count, at)
 
     def fault(self, order: str) -> None:
-        """Order a fault, "500@2" for the second request from now. Raises ValueError."""
+        """Add a fault, such as "500@2" for the second request from now. Raises ValueError."""
         self._mock.fault(order)
 
     def clear_faults(self) -> None:
-        """Forget every fault that was ordered."""
+        """Remove all faults."""
         with self._mock.lock:
             self._mock.orders.clear()
 
@@ -124,7 +124,7 @@ class MockSlack:
             self._mock.requests.clear()
 
     def expire_cursors(self) -> None:
-        """Make every cursor given so far invalid."""
+        """Make every cursor issued so far invalid."""
         with self._mock.lock:
             self._mock.cursors.expire()
 
@@ -132,7 +132,7 @@ class MockSlack:
 def _tls_context(certificate: str, key: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        # An empty password: a key that has one is an error, not a question on the terminal.
+        # An empty password makes an encrypted key an error instead of a prompt on the terminal.
         context.load_cert_chain(certificate, key, password="")
     except OSError as error:
         reason = error.strerror or error

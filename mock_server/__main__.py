@@ -28,8 +28,8 @@ def _help_of_faults() -> str:
 
 _EPILOG = f"""\
 faults, for --fault (and POST /_mock/faults):
-  KIND@N the Nth request to /audit/v1/logs, from 1; KIND@N-M from the Nth to the Mth;
-  KIND@N+ the Nth and all after it; KIND:P each with probability P (seeded by --seed).
+  KIND@N: the Nth request to /audit/v1/logs, from 1; KIND@N-M: the Nth to the Mth;
+  KIND@N+: the Nth and all after it; KIND:P: each with probability P (seeded by --seed).
 
 {_help_of_faults()}
 
@@ -37,7 +37,7 @@ example:
   python -m mock_server --events 10000 --fault 500@3 --fault reset:0.01 --rate-limit 50/min
   curl -H 'Authorization: Bearer xoxp-mock' 'http://127.0.0.1:8787/audit/v1/logs?limit=2'
 
-http://127.0.0.1:8787/ says what else can be asked while it runs.
+While it runs, http://127.0.0.1:8787/ lists its other endpoints.
 """
 
 
@@ -52,26 +52,41 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    add("--port", type=int, default=8787, help="port, 0 picks a free one (8787)")
-    add("--port-file", metavar="FILE", help="write the port there once it listens")
+    add("--port", type=int, default=8787, help="port; 0 selects a free one (8787)")
+    add("--port-file", metavar="FILE", help="write the port to FILE once it listens")
     add("--events", type=int, default=1000, metavar="N", help="events at the start (1000)")
-    add("--seed", type=int, default=1, metavar="N", help="same seed, same events (1)")
+    add(
+        "--seed",
+        type=int,
+        default=1,
+        metavar="N",
+        help="seed; the same seed gives the same events (1)",
+    )
     add("--base-time", type=int, metavar="UNIX", help="time of the newest event (now)")
-    add("--live", type=float, default=0, metavar="R", help="R new events a second (0)")
-    add("--token", default=DEFAULT_TOKEN, help="the token to accept (xoxp-mock); '' accepts all")
+    add("--live", type=float, default=0, metavar="R", help="R new events per second (0)")
+    add("--token", default=DEFAULT_TOKEN, help="the token to accept (xoxp-mock); '' accepts any")
     add("--fault", action="append", default=[], metavar="KIND@N", help="see below; repeatable")
-    add("--rate-limit", metavar="N/min", help="50/min, 5/s; N at once, then that rate: else 429")
-    add("--expire-cursors", type=float, metavar="S", help="cursors are invalid after S seconds")
+    add(
+        "--rate-limit",
+        metavar="N/min",
+        help="such as 50/min or 5/s: N calls at once, then that rate, else 429",
+    )
+    add("--expire-cursors", type=float, metavar="S", help="cursors expire after S seconds")
     add("--latency", type=float, default=0, metavar="MS", help="answer after MS milliseconds")
-    add("--last-page", choices=LAST_PAGES, default="empty", help="its next_cursor (empty)")
+    add(
+        "--last-page",
+        choices=LAST_PAGES,
+        default="empty",
+        help="next_cursor of the last page (empty)",
+    )
     add("--gzip", action="store_true", help="compress for clients that accept it")
     add("--tls", nargs=2, metavar=("CERT", "KEY"), help="serve HTTPS with these PEM files")
-    add("--request-log", metavar="FILE", help="append a line of JSON a request; - is stderr")
+    add("--request-log", metavar="FILE", help="append one line of JSON per request; - is stderr")
     return parser
 
 
 def _checked(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Settings:
-    """The settings asked for; ends with status 2 and a line when one makes no sense."""
+    """The settings; ends with status 2 and a message when one makes no sense."""
     for name in ("events", "live", "latency", "expire_cursors", "base_time"):
         if (getattr(args, name) or 0) < 0:
             parser.error(f"--{name.replace('_', '-')} must not be negative")
@@ -91,8 +106,8 @@ def _checked(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Setti
     )
 
 
-def _fail(sentence: str) -> int:
-    print(f"mock_server: {sentence}", file=sys.stderr)
+def _fail(message: str) -> int:
+    print(f"mock_server: {message}", file=sys.stderr)
     return 2
 
 

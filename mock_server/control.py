@@ -1,6 +1,6 @@
 """The endpoints under /_mock/, and the status page at /: for tests, not for clients.
 
-They need no token, cannot be hit by faults, and stay out of the request log.
+They need no token, are not affected by faults, and are not in the request log.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ def _add_events(mock: Mock, request: Request) -> Reply:
     count, at = _whole(body, "count", _MOST_EVENTS), _whole(body, "at", _MAX_TIME)
     given = body.get("events", [])
     if not isinstance(given, list) or (count is None and not given):
-        raise ValueError('say {"count": N}, with "at": Unix seconds or not, or {"events": [...]}')
+        raise ValueError('send {"count": N}, optionally with "at": UNIX, or {"events": [...]}')
     ids = mock.add_given(as_text(event) for event in given)
     ids += mock.add_generated(count or 0, at)
     return json_reply(200, {"ids": ids, "count": len(ids)})
 
 
 def as_text(event: object) -> bytes:
-    """An event as bytes: text and bytes are kept as they are, anything else is encoded."""
+    """An event as bytes: text and bytes are unchanged, anything else is encoded."""
     if isinstance(event, bytes):
         return event
     if isinstance(event, str):
@@ -114,7 +114,7 @@ def _faults(mock: Mock, request: Request) -> Reply:
 def _order_fault(mock: Mock, request: Request) -> Reply:
     order = _body(request).get("fault")
     if not isinstance(order, str):
-        raise ValueError('say {"fault": "KIND@N"}; N counts from now on')
+        raise ValueError('send {"fault": "KIND@N"}; N counts from now')
     mock.fault(order)
     return _faults(mock, request)
 
@@ -126,7 +126,7 @@ def _clear_faults(mock: Mock, request: Request) -> Reply:
 
 def _settings(mock: Mock, request: Request) -> Reply:
     shown = asdict(mock.settings)
-    shown["token"] = bool(shown["token"])  # whether one is asked for; never which
+    shown["token"] = bool(shown["token"])  # whether one is required, never which
     return json_reply(200, shown)
 
 
@@ -149,7 +149,7 @@ _ROUTES: dict[str, dict[str, Handler]] = {
 
 
 def status_page(mock: Mock) -> str:
-    """What is served, and how to ask for more, in plain text."""
+    """What the mock serves, and how to control it, as plain text."""
     mock.catch_up()
     span = mock.store.span()
     times = f", dated {span[0]} to {span[1]}" if span else ""
@@ -160,7 +160,7 @@ def status_page(mock: Mock) -> str:
 
 {len(mock.store)} events{times}; {mock.logs_requests} requests for logs; faults to come: {pending}.
 
-Slack's side
+Slack's endpoints
   GET {url}/audit/v1/logs      limit oldest latest action actor entity cursor
   GET {url}/audit/v1/schemas   no token needed
   GET {url}/audit/v1/actions   no token needed

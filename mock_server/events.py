@@ -1,4 +1,4 @@
-"""Deterministic audit events: event number i of a seed is always the same, but for its time.
+"""Deterministic audit events: event number i of a seed is always the same, except for its time.
 
 An event is its bytes, as Slack would spell them, made once; plus the few fields that the
 API's filters compare. About 680 bytes each, with what makes collectors stumble mixed in:
@@ -12,8 +12,8 @@ import random
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from mock_server.cast import make_cast, slack_json
 from mock_server.catalog import ACTIONS, CATEGORY_OF, COMMON
+from mock_server.people import make_people, slack_json
 
 MIN_TIME = 1519862400  # 1 March 2018: Slack has no audit events before it.
 
@@ -64,7 +64,7 @@ _DETAILS: dict[str, list[object]] = {
     ],
 }
 
-# JSON text whose spelling a collector must not touch; hung under details.
+# JSON text whose spelling a collector must not change; it goes under details.
 _AWKWARD = [
     r'{"name":"raw 🎉 and escaped \ud83c\udf89","emoji":":tada:"}',
     r'{"id":9007199254740993,"big":18446744073709551616,"score":1.50,"tiny":1E-7}',
@@ -90,11 +90,11 @@ class Event:
 
 
 class Generator:
-    """Makes the events of one seed."""
+    """Generates the events of one seed."""
 
     def __init__(self, seed: int) -> None:
         self._salt = f"{seed}:".encode()
-        self._cast = make_cast(seed)
+        self._people = make_people(seed)
         every = [action for names in ACTIONS.values() for action in names]
         self._actions = every + COMMON * 30
         self._details = {
@@ -106,15 +106,15 @@ class Generator:
         """Event `number`, dated `when` (Unix seconds)."""
         digest = blake2b(self._salt + b"%d" % number, digest_size=32).hexdigest()
         dice = int(digest[32:], 16)
-        cast = self._cast
+        people = self._people
         dice, pick = divmod(dice, len(self._actions))
         action = self._actions[pick]
         category = CATEGORY_OF[action]
-        dice, pick = divmod(dice, len(cast.users))
-        actor = cast.users[pick]
+        dice, pick = divmod(dice, len(people.users))
+        actor = people.users[pick]
         kinds = _ENTITY_TYPES[category]
         kind = kinds[dice % len(kinds)]
-        things = cast.entities[kind]
+        things = people.entities[kind]
         dice, pick = divmod(dice, len(things))
         entity = actor if kind == "user" and dice & 1 else things[pick]
         context, dice = self._context(dice)
@@ -127,11 +127,11 @@ class Generator:
         return Event(when, event_id, text.encode(), action, actor.id, entity.id)
 
     def _context(self, dice: int) -> tuple[str, int]:
-        cast = self._cast
-        dice, pick = divmod(dice, len(cast.locations))
-        location = cast.locations[pick].text
-        dice, pick = divmod(dice, len(cast.agents) * 4 - 1)  # the empty one is rare
-        agent = cast.agents[pick % len(cast.agents)]
+        people = self._people
+        dice, pick = divmod(dice, len(people.locations))
+        location = people.locations[pick].text
+        dice, pick = divmod(dice, len(people.agents) * 4 - 1)  # the empty one is rare
+        agent = people.agents[pick % len(people.agents)]
         dice, pick = divmod(dice, 16)
         session = "null" if pick == 0 else f'"{847288190092 + dice % 10**12}"'
         if pick == 1:
@@ -141,7 +141,7 @@ class Generator:
         else:
             address = f"203.0.{dice >> 8 & 255}.{dice & 255}"
         dice, pick = divmod(dice, 8)
-        app = f',"app":{cast.contexts_app[dice % len(cast.contexts_app)]}' if pick == 0 else ""
+        app = f',"app":{people.contexts_app[dice % len(people.contexts_app)]}' if pick == 0 else ""
         if pick == 1:
             app = ',"app":null'
         return (

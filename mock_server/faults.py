@@ -1,7 +1,7 @@
-"""Faults that can be ordered, as data: a name, a line of help, and what to answer instead.
+"""The faults as data: a name, a line of help, and what to answer instead.
 
-An order says when: KIND@3 the 3rd request to /audit/v1/logs, KIND@3-5 and KIND@3+ several,
-KIND:0.1 each with that probability (seeded), plain KIND the next one.
+An order says when a fault happens: KIND@3 for the 3rd request to /audit/v1/logs, KIND@3-5 and
+KIND@3+ for several, KIND:0.1 for each with that probability (seeded), KIND for the next one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BOMB_MIB = 1024
 
 
 class Scene(Protocol):
-    """What a fault may look at: the request that it answers, and what was due without it."""
+    """What a fault may use: the request that it answers, and the reply due without it."""
 
     now: float
     retry_after: int
@@ -69,7 +69,7 @@ def _plain(status: int, body: str, kind: str = HTML_TYPE, **headers: str) -> Rep
 
 
 def _wired(wire: str) -> Callable[[Scene], Reply]:
-    """What was due, sent badly; the server knows how."""
+    """The reply that was due, sent badly; the server knows how."""
 
     def reply(scene: Scene) -> Reply:
         due = scene.due()
@@ -80,7 +80,7 @@ def _wired(wire: str) -> Callable[[Scene], Reply]:
 
 
 def _edited(edit: Callable[[Scene, Page], None]) -> Callable[[Scene], Reply]:
-    """The page that was due, after `edit`; an error that was due stays as it is."""
+    """The page that was due, after `edit`; an error that was due is unchanged."""
 
     def reply(scene: Scene) -> Reply:
         page = scene.page()
@@ -93,7 +93,7 @@ def _edited(edit: Callable[[Scene, Page], None]) -> Callable[[Scene], Reply]:
 
 
 def _extra(details: bytes, when: int | None = None) -> Callable[[Scene], Reply]:
-    """The page that was due with one more event on top, which has these details."""
+    """The page that was due, with one more event with these details at the top."""
 
     def edit(scene: Scene, page: Page) -> None:
         page.entries.insert(
@@ -140,7 +140,7 @@ def _bomb_body(mebibytes: int) -> bytes:
     head, blank, tail = b'{"entries":[', b" " * 2**20, b"]}"
     pack = zlib.compressobj(9, zlib.DEFLATED, -15)
     start = pack.compress(head) + pack.flush(zlib.Z_FULL_FLUSH)
-    # After a full flush nothing refers back, so one compressed block can stand many times.
+    # After a full flush nothing refers back, so one compressed block can be repeated.
     block = pack.compress(blank) + pack.flush(zlib.Z_FULL_FLUSH)
     end = pack.compress(tail) + pack.flush()
     check, size = zlib.crc32(head), len(head) + mebibytes * len(blank) + len(tail)
@@ -167,28 +167,30 @@ _add(
 )
 _add("big-retry-after", "HTTP 429 with Retry-After: 86400", _limited(lambda s: "86400"))
 _add("500", "HTTP 500 with an HTML body", lambda s: _plain(500, "<h1>Server Error</h1>"))
-_add("502", "HTTP 502 as a proxy sends it", lambda s: _plain(502, "<h1>Bad Gateway</h1>"))
+_add("502", "HTTP 502 as sent by a proxy", lambda s: _plain(502, "<h1>Bad Gateway</h1>"))
 _add("503", "HTTP 503 in plain text", lambda s: _plain(503, "Service Unavailable", TEXT_TYPE))
 _add(
     "echo-token",
-    "HTTP 401 whose body repeats the Authorization header that was sent",
+    "HTTP 401 whose body repeats the request's Authorization header",
     lambda s: json_reply(
         401, {"ok": False, "error": "invalid_authentication", "sent": s.authorization}
     ),
 )
 _add("set-cookie", "the page with a session secret in Set-Cookie", _cookie)
-_add("chunked", "the page in chunks, without Content-Length (no fault at all)", _wired("chunked"))
+_add("chunked", "the page in chunks, without Content-Length (not an error)", _wired("chunked"))
 _add("redirect", "HTTP 302 to another origin", lambda s: _plain(302, "", Location=s.elsewhere))
-_add("reset", "the connection is reset (RST) instead of an answer", _wired("reset"))
-_add("close", "the connection is closed without an answer", _wired("close"))
-_add("truncate", "the body ends half way to its Content-Length", _wired("truncate"))
-_add("drip-headers", "headers come a byte a second (drip_seconds)", _wired("drip-headers"))
-_add("drip-body", "the body comes a byte a second (drip_seconds)", _wired("drip-body"))
-_add("hang", "no answer at all; the connection stays open", _wired("hang"))
-_add("slow", "the answer comes after 5 seconds (slow_seconds)", _wired("slow"))
-_add("truncated-json", "a complete response whose JSON is cut half way", _cut)
+_add("reset", "the connection is reset (RST) instead of a response", _wired("reset"))
+_add("close", "the connection is closed without a response", _wired("close"))
+_add("truncate", "the body ends at half of its Content-Length", _wired("truncate"))
+_add(
+    "drip-headers", "the headers arrive one byte per second (drip_seconds)", _wired("drip-headers")
+)
+_add("drip-body", "the body arrives one byte per second (drip_seconds)", _wired("drip-body"))
+_add("hang", "no response at all; the connection stays open", _wired("hang"))
+_add("slow", "the response arrives after 5 seconds (slow_seconds)", _wired("slow"))
+_add("truncated-json", "a complete response whose JSON is cut in half", _cut)
 _add("html", "HTTP 200 with an HTML page", lambda s: _plain(200, "<html>Sign in</html>"))
-_add("empty-body", "HTTP 200 with nothing in it", lambda s: _plain(200, "", JSON_TYPE))
+_add("empty-body", "HTTP 200 with an empty body", lambda s: _plain(200, "", JSON_TYPE))
 _add("not-json", "HTTP 200 with text that is not JSON", lambda s: _plain(200, "oops", JSON_TYPE))
 _add(
     "ok-false-200",
@@ -197,7 +199,7 @@ _add(
 )
 _add(
     "no-entries",
-    "HTTP 200 with an object that has no entries",
+    "HTTP 200 with an object without entries",
     lambda s: json_reply(200, {"response_metadata": {"next_cursor": ""}}),
 )
 _add(
@@ -207,12 +209,12 @@ _add(
 )
 _add(
     "invalid-utf8",
-    "one more event that holds bytes which are not UTF-8",
+    "one more event with bytes that are not UTF-8",
     _extra(b'{"a":"\xff\xfe"}'),
 )
 _add(
     "deep-nesting",
-    "one more event with arrays nested 100,000 deep",
+    "one more event with arrays nested 100,000 levels deep",
     _extra(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
 )
 _add(
@@ -220,7 +222,7 @@ _add(
     "one more event with an integer of 5,000 digits",
     _extra(b'{"a":' + b"7" * 5000 + b"}"),
 )
-_add("lone-surrogate", r"one more event that holds \ud800 alone", _extra(rb'{"a":"\ud800"}'))
+_add("lone-surrogate", r"one more event with a lone \ud800", _extra(rb'{"a":"\ud800"}'))
 _add("future-event", "one more event, dated 2099", _extra(b"{}", YEAR_2099))
 _add(
     "duplicate-event",
@@ -229,11 +231,11 @@ _add(
 )
 _add(
     "repeat-cursor",
-    "next_cursor is the request's own cursor (first page: the one given last)",
+    "next_cursor is the request's own cursor (first page: the last one issued)",
     _edited(_repeat),
 )
 _add("empty-page", "no entries, but a new cursor of the same position", _edited(_empty))
-_add("gzip-bomb", f"1 MiB of gzip that unpacks to {BOMB_MIB} MiB", _bomb)
+_add("gzip-bomb", f"1 MiB of gzip that decompresses to {BOMB_MIB} MiB", _bomb)
 
 
 _ORDER = re.compile(
@@ -251,21 +253,21 @@ class _Order:
 
 
 class Orders:
-    """The faults that were ordered. Requests are numbered from 1."""
+    """The faults to come. Requests are numbered from 1."""
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(f"helr mock faults {seed}")
         self._orders: list[_Order] = []
 
     def add(self, text: str, after: int = 0) -> None:
-        """Order KIND, KIND@N, KIND@N-M, KIND@N+ or KIND:P; N counts on from request `after`.
+        """Add KIND, KIND@N, KIND@N-M, KIND@N+ or KIND:P; N counts from request `after`.
 
-        Raises ValueError with a sentence when it is not understood.
+        Raises ValueError with a message when it cannot be parsed.
         """
         match = _ORDER.fullmatch(text.strip())
         if not match or match["kind"] not in FAULTS:
             name = match["kind"] if match else text
-            raise ValueError(f"no fault {name!r}; there are {', '.join(FAULTS)}")
+            raise ValueError(f"no fault {name!r}; the faults are {', '.join(FAULTS)}")
         order = _Order(text.strip(), FAULTS[match["kind"]])
         if match["odds"]:
             order.odds = _odds(match["odds"], text)
@@ -273,7 +275,9 @@ class Orders:
             first = int(match["first"] or 1)
             last = float("inf") if match["on"] else int(match["last"] or first)
             if first < 1 or last < first:
-                raise ValueError(f"fault {text!r}: requests are numbered from 1, upwards")
+                raise ValueError(
+                    f"fault {text!r}: requests are numbered from 1, in ascending order"
+                )
             order.first, order.last = after + first, after + last
         self._orders.append(order)
 
@@ -284,14 +288,14 @@ class Orders:
         """The fault for that request, if any; call it once for each."""
         chosen = None
         for order in self._orders:
-            # Dice are thrown for every request, so that orders do not disturb one another.
+            # Dice are thrown for every request, so that orders do not influence one another.
             hit = self._rng.random() < order.odds if order.odds else False
             if chosen is None and (hit or order.first <= number <= order.last):
                 chosen = order.fault
         return chosen
 
     def pending(self, number: int) -> list[str]:
-        """The orders that can still strike after request `number`."""
+        """The orders that can still apply after request `number`."""
         return [o.text for o in self._orders if o.odds or o.last > number]
 
 
@@ -301,5 +305,5 @@ def _odds(text: str, order: str) -> float:
     except ValueError:
         odds = -1.0
     if not 0 <= odds <= 1:
-        raise ValueError(f"fault {order!r}: a probability is from 0 to 1")
+        raise ValueError(f"fault {order!r}: the probability must be from 0 to 1")
     return odds

@@ -1,4 +1,4 @@
-"""What goes between the wire and the rules: one request, one reply; no sockets in sight."""
+"""What passes between server and rules: one request, one reply. No sockets here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HTML_TYPE = "text/html; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came in. Header names are lower case; `query` is not yet decoded."""
+    """One request as received. Header names are lower case; `query` is not yet decoded."""
 
     method: str
     path: str
@@ -24,7 +24,7 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """One reply. `wire` names a misbehaviour in sending it (see faults.py), "" is plain."""
+    """One reply. `wire` names a misbehaviour in sending it (see faults.py); "" is none."""
 
     status: int
     body: bytes = b""

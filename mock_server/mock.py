@@ -1,6 +1,6 @@
 """The mock without its sockets: events, cursors, faults and settings behind one lock.
 
-`answer` takes a request and gives a reply; server.py carries them over HTTP.
+`answer` takes a request and returns a reply; server.py carries them over HTTP.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Mock:
         live: float = 0,
         request_log: IO[str] | None = None,
     ) -> None:
-        """`events` of them end at `base_time` (Unix seconds, default now); `live` a second
-        more appear as time passes. `request_log` gets a line of JSON for each request."""
+        """The last of the `events` is at `base_time` (Unix seconds, default now); `live` more
+        appear every second. `request_log` gets one line of JSON per request."""
         self.lock = threading.RLock()
         self.settings = settings
         self.store = Store()
@@ -87,7 +87,7 @@ class Mock:
         return [event.id for event in made]
 
     def catch_up(self) -> None:
-        """Make the live events that are due by now. The lock must be held."""
+        """Generate the live events that are due by now. The lock must be held."""
         if not self._live:
             return
         due = math.floor((time.time() - self._started) * self._live)
@@ -96,13 +96,13 @@ class Mock:
         self._live_made = max(due, self._live_made)
 
     def events(self, wanted: Filter | None = None) -> list[Event]:
-        """All events that fit, newest first."""
+        """All matching events, newest first."""
         with self.lock:
             self.catch_up()
             return list(self.store.newest_first(wanted or Filter()))
 
     def fault(self, order: str) -> None:
-        """Order a fault; its N counts from the requests made so far. Raises ValueError."""
+        """Add a fault; its N counts from the requests so far. Raises ValueError."""
         with self.lock:
             self.orders.add(order, self.logs_requests)
 
@@ -175,7 +175,7 @@ class Mock:
 
 
 class _Scene:
-    """What a fault sees of one request; what is due is worked out only if it asks."""
+    """What a fault sees of one request; the due reply is computed only if it asks."""
 
     def __init__(self, mock: Mock, request: Request) -> None:
         self._mock = mock
@@ -210,7 +210,7 @@ class _Scene:
             return slack.error(refused.code, detail=refused.detail)
 
     def fresh_cursor(self) -> str:
-        """A cursor never given before, of the position that this request has."""
+        """A new cursor of this request's position."""
         mock = self._mock
         key = slack.position(mock.cursors, self.cursor, mock.settings, self.now)
         return mock.cursors.make(key, self.now, fresh=True)

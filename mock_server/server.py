@@ -1,7 +1,7 @@
 """The mock over HTTP/1.1: keep-alive, TLS, gzip, and every way to send a reply badly.
 
-Starts and stops at once: the accept loop is woken through a pipe, and open connections are
-shut when it ends. A client that goes away is never a traceback.
+It starts and stops at once: a pipe wakes the accept loop, which closes open connections when it
+ends. A client that goes away never causes a traceback.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_BODY = 256 * 2**20
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens at once when made; `run` serves until `stop`. Raises OSError if it cannot."""
+    """Listens as soon as it exists; `run` serves until `stop`. Raises OSError if it cannot."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -106,10 +106,10 @@ class Server(socketserver.ThreadingTCPServer):
             self._open.discard(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke is the client's business; silence, unless it is a bug."""
+        """Ignore a broken connection, which is the client's problem; report a bug."""
         error = sys.exc_info()[1]
-        if isinstance(error, ValueError):  # a request line or a header that is none
-            print(f"mock_server: a request could not be read: {error}"[:200], file=sys.stderr)
+        if isinstance(error, ValueError):  # a malformed request line or header
+            print(f"mock_server: cannot read a request: {error}"[:200], file=sys.stderr)
         elif not isinstance(error, OSError):
             super().handle_error(request, client_address)
 
@@ -137,7 +137,7 @@ class Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Silent; the request log has it all."""
+        """Silent: the request log has everything."""
 
     def _serve(self) -> None:
         started = time.monotonic()
@@ -150,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             reply = mock.answer(Request(self.command, path, query, headers, body))
         except (ValueError, OverflowError, RecursionError, MemoryError) as error:
-            # Whatever a client sends, a settings' value among it, the mock lives on and says so.
+            # No input of a client, such as a setting's value, ends the mock.
             said = f"{type(error).__name__}: {error}"[:200]
             reply = json_reply(400, {"ok": False, "error": said})
         if not path.startswith("/_mock/") and path != "/":
@@ -168,7 +168,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815
 
     def _read_body(self) -> bytes | None:
-        """The request's body; None when it was answered with an error instead."""
+        """The request's body; None after an error response."""
         length = self.headers.get("Content-Length", "0")
         lengths = set(self.headers.get_all("Content-Length", []))
         fits = length.isascii() and length.isdigit() and len(length) < 12 and len(lengths) < 2
@@ -243,7 +243,7 @@ class Handler(BaseHTTPRequestHandler):
             os.close(self.connection.detach())
 
     def _hang(self) -> None:
-        """Until the client goes away, or the server ends."""
+        """Wait until the client goes away or the server ends."""
         while not self.server.ending.is_set():
             if not self.connection.recv(65536):
                 return

@@ -1,4 +1,4 @@
-"""What can be set about the mock, on the command line and while it runs; and its rate limit."""
+"""The mock's settings, changed on the command line or while it runs, and its rate limit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-DEFAULT_TOKEN = "xoxp-mock"  # noqa: S105 - nobody's secret
+DEFAULT_TOKEN = "xoxp-mock"  # noqa: S105 - not a secret
 LAST_PAGES = ("empty", "absent", "missing")
 _PERIODS = {
     "s": 1,
@@ -22,10 +22,10 @@ _PERIODS = {
 
 @dataclass(slots=True)
 class Settings:
-    """Times are seconds unless the name says otherwise; None switches a thing off.
+    """Times are in seconds unless the name says otherwise; None switches a setting off.
 
-    `last_page`: a last page's next_cursor is "empty", "absent", or all of its
-    response_metadata "missing" (Slack does each at times).
+    `last_page`: the last page's next_cursor is "empty" or "absent", or all of its
+    response_metadata is "missing" (Slack does each of these at times).
     """
 
     token: str = DEFAULT_TOKEN
@@ -39,7 +39,7 @@ class Settings:
     drip_seconds: float = 1
 
     def change(self, name: str, value: object) -> None:
-        """Set one by name. Raises ValueError with a sentence when that cannot be."""
+        """Set one by name. Raises ValueError with a message when that is impossible."""
         if name == "token" and isinstance(value, str):
             self.token = value
         elif name == "gzip" and isinstance(value, bool):
@@ -59,22 +59,22 @@ class Settings:
         elif name in self.__slots__:
             raise ValueError(f"{name} cannot be {value!r}")
         else:
-            raise ValueError(f"no setting {name!r}; there are {', '.join(self.__slots__)}")
+            raise ValueError(f"no setting {name!r}; the settings are {', '.join(self.__slots__)}")
 
 
 _NUMBERS = ("latency_ms", "cursor_lifetime", "slow_seconds", "drip_seconds")
 
 
 def parse_rate(text: str) -> tuple[int, float]:
-    """ "50/min" -> (50, 60.0): calls and seconds. Raises ValueError with a sentence."""
+    """ "50/min" -> (50, 60.0): calls and seconds. Raises ValueError with a message."""
     match = re.fullmatch(r"([0-9]{1,9})/([a-z]+)", text.strip())
     if not match or int(match[1]) < 1 or match[2] not in _PERIODS:
-        raise ValueError(f"rate limit {text!r} is not of the form 50/min, 5/s or 1000/hour")
+        raise ValueError(f"rate limit {text!r} does not have the form 50/min, 5/s or 1000/hour")
     return int(match[1]), float(_PERIODS[match[2]])
 
 
 class Bucket:
-    """A token bucket as Slack's tiers behave: a full period's calls at once, then the rate."""
+    """A token bucket like Slack's tiers: a full period's calls at once, then the rate."""
 
     def __init__(self) -> None:
         self._rate = ""
@@ -82,7 +82,7 @@ class Bucket:
         self._at = 0.0
 
     def wait(self, rate: str, now: float) -> int:
-        """Take one call. 0 if it may pass, else whole seconds until one will."""
+        """Take one call. 0 if it may pass, else the whole seconds until the next one may."""
         calls, period = parse_rate(rate)
         if rate != self._rate:
             self._rate, self._level, self._at = rate, float(calls), now

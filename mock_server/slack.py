@@ -28,9 +28,9 @@ ERRORS: dict[str, tuple[int, str]] = {
     "user_not_authorized": (403, "the installing user is not an owner of the org"),
     "missing_scope": (403, "the token lacks auditlogs:read"),
     "invalid_cursor": (400, "the cursor expired or is corrupt"),
-    "invalid_arguments": (400, "a parameter has a value that Slack does not take"),
-    "rate_limited": (429, "too many calls; Retry-After says when to come back"),
-    "internal_error": (500, "something broke at Slack"),
+    "invalid_arguments": (400, "a parameter has a value that Slack does not accept"),
+    "rate_limited": (429, "too many calls; Retry-After says how long to wait"),
+    "internal_error": (500, "something failed at Slack"),
 }
 
 
@@ -53,7 +53,7 @@ class Page:
 
 
 class RefusedError(Exception):
-    """The request is answered with one of ERRORS."""
+    """The request gets one of ERRORS."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code)
@@ -75,7 +75,7 @@ def error(code: str, retry_after: int | None = None, detail: str = "") -> Reply:
 
 
 def check_token(header: str | None, token: str) -> None:
-    """Raises RefusedError unless the Authorization header carries the token; "" takes any."""
+    """Raises RefusedError unless the Authorization header has the token; "" accepts any."""
     if not token:
         return
     kind, _, given = (header or "").partition(" ")
@@ -98,7 +98,7 @@ def logs(store: Store, cursors: Cursors, settings: Settings, query: str, now: fl
 
 
 def position(cursors: Cursors, cursor: str | None, settings: Settings, now: float) -> Key:
-    """Where a request's cursor stands; the top without one. Raises RefusedError."""
+    """The position of a request's cursor; the top without one. Raises RefusedError."""
     if not cursor:
         return TOP
     key = cursors.read(cursor, now, settings.cursor_lifetime)
@@ -123,7 +123,7 @@ def asked(query: str) -> dict[str, str]:
 
 
 def parse_filter(query: str) -> Filter:
-    """The filter that a query string asks for. Raises RefusedError."""
+    """The filter in a query string. Raises RefusedError."""
     given = asked(query)
     names = [name.strip() for name in given.get("action", "").split(",") if name.strip()]
     if len(names) > MAX_ACTIONS:

@@ -1,7 +1,7 @@
 """The audit log itself: events in order of time, pages newest first, cursors as positions.
 
-A cursor holds the place of the last event given, not an offset: what arrives above it does
-not shift it. It holds nothing else, so `oldest`, `latest` and filters must be sent again.
+A cursor is the position of the last event returned, not an offset, so newer events do not shift
+it. It contains nothing else, so `oldest`, `latest` and filters must be sent again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TOP: Key = (2**62, 0)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a request asks for. Times are inclusive Unix seconds; None and empty mean any."""
+    """The filters of a request. Times are inclusive Unix seconds; None and empty mean any."""
 
     oldest: int | None = None
     latest: int | None = None
@@ -33,7 +33,7 @@ class Filter:
         return not (self.actions or self.actor or self.entity)
 
     def takes(self, event: Event) -> bool:
-        """Whether action, actor and entity fit; times are not looked at."""
+        """Whether action, actor and entity match; times are ignored."""
         return (
             (not self.actions or event.action in self.actions)
             and (not self.actor or event.actor == self.actor)
@@ -54,7 +54,7 @@ class Store:
         return len(self._events)
 
     def add(self, event: Event) -> None:
-        """Put one event at its time: above those of the same second that came before it."""
+        """Insert an event at its time, above earlier arrivals of the same second."""
         key = (event.time, self._arrived)
         self._arrived += 1
         at = len(self._keys)
@@ -69,7 +69,7 @@ class Store:
         return (self._keys[0][0], self._keys[-1][0]) if self._keys else None
 
     def newest_first(self, wanted: Filter) -> Iterator[Event]:
-        """Every event that fits."""
+        """Every matching event."""
         low, high = self._bounds(TOP, wanted)
         return (e for e in self._events[low:high][::-1] if wanted.takes(e))
 
@@ -99,7 +99,7 @@ class Store:
 
 
 class Cursors:
-    """Makes cursors and reads them back. Not tied to a process, unless they have a lifetime."""
+    """Creates and reads cursors. They are not tied to a process, unless they have a lifetime."""
 
     def __init__(self) -> None:
         self._generation = 0
@@ -132,7 +132,7 @@ class Cursors:
         return (time, arrived)
 
     def expire(self) -> None:
-        """Make every cursor given so far invalid."""
+        """Make every cursor issued so far invalid."""
         self._generation += 1
 
 

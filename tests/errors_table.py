@@ -1,4 +1,4 @@
-"""docs/errors.yaml, read for tests: its entries, and its lines as patterns."""
+"""docs/errors.yaml for tests: its entries, and its lines as patterns."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ANY = {
 
 
 def entries(kind: str) -> list[dict[str, Any]]:
-    """All entries that have that key: `faults` or `case`."""
+    """All entries with that key: `faults` or `case`."""
     return [e for section in TABLE["sections"] for e in section["entries"] if kind in e]
 
 
 def pattern(line: str, **known: str) -> str:
-    """A line of the table as a regular expression; `known` gives what {url} and others are."""
+    """A line of the table as a regular expression; `known`: the values of {url} and others."""
     parts = re.split(r"\{(\w+)\}", line)
     texts = [re.escape(part) for part in parts[::2]]
     names = [re.escape(known[name]) if name in known else _ANY[name] for name in parts[1::2]]

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the peers of `make bench` that cannot be in .venv itself: grove, whose own needs
-# conflict with helr's, and the Rust helr, where cargo is installed.
+# Installs the peers of `make bench` that cannot be in .venv: grove, whose dependencies conflict
+# with helr's, and the Rust helr, if cargo is installed.
 set -eu
 cd "$(dirname "$0")/.."
 peers=.venv/peers
@@ -10,7 +10,7 @@ if [ ! -x "$peers/grove/bin/grove" ]; then
     "${PYTHON:-python3}" -m venv "$peers/grove"
     "$peers/grove/bin/python" -m pip install -q grove==2.2.0 || {
         rm -rf "$peers/grove"
-        echo "bench-peers: grove could not be installed; make bench goes on without it" >&2
+        echo "bench-peers: could not install grove; make bench works without it" >&2
     }
 fi
 [ ! -x "$peers/grove/bin/grove" ] || echo "bench-peers: grove is in $peers/grove"

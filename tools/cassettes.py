@@ -1,7 +1,7 @@
-"""Record tests/cassettes anew from the mock: `make cassettes`.
+"""Record tests/cassettes again from the mock: `make cassettes`.
 
-Each scenario of tests/cassettes/__init__.py is one poll by helr of a mock that is told to
-misbehave, recorded by vcrpy. What would differ from run to run, or is secret, is left out:
+Each scenario of tests/cassettes/__init__.py is one poll by helr of a misbehaving mock, recorded by
+vcrpy. Everything that differs from run to run, or is secret, is left out:
 the mock's address, the token, dates, versions. Running it twice changes nothing.
 """
 
@@ -29,7 +29,7 @@ COMMENT = "# Recorded by `make cassettes`; do not edit.\n"
 
 
 def main() -> int:
-    logging.getLogger("helr").setLevel(logging.CRITICAL)  # the faults are meant
+    logging.getLogger("helr").setLevel(logging.CRITICAL)  # the faults are intended
     for old in HERE.glob("*.yaml"):
         old.unlink()
     for scenario in SCENARIOS:
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def record(scenario: Scenario, path: Path) -> int:
-    """Record one scenario; how many responses there were."""
+    """Record one scenario; the number of responses."""
     with (
         tempfile.TemporaryDirectory() as folder,
         MockSlack(EVENTS, base_time=NEWEST, faults=scenario.faults) as mock,
@@ -66,11 +66,11 @@ def _response(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rewrite(path: Path) -> int:
-    """Bodies on one line and in plain letters, to be read and searched."""
+    """Write bodies on one line and unescaped, for reading and searching."""
     whole = yaml.safe_load(path.read_text(encoding="utf-8"))
     text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=1_000_000)
     if yaml.safe_load(text) != whole:
-        raise ValueError(f"{path}: YAML does not carry it unchanged")
+        raise ValueError(f"{path}: YAML cannot represent it unchanged")
     path.write_text(COMMENT + text, encoding="utf-8")
     return len(whole["interactions"])
 

@@ -17,33 +17,35 @@ _HEAD = """\
 <!-- written by `make docs` from schema/helr.schema.json; do not edit -->
 # Configuration
 
-helr reads `helr.yaml`, or the file that `-c` names. `helr init` writes one for Slack,
-`helr validate` checks one and says what it will collect. A line at the top makes an editor
-check and complete it too:
+helr reads `helr.yaml`, or the file given with `-c`.
+`helr init` writes one for Slack, and `helr validate` checks one and shows what it will collect.
+With this line at the top, an editor also checks and completes it:
 
 ```yaml
 # yaml-language-server: $schema=schema/helr.schema.json
 ```
 
-- **Environment.** `${NAME}` in a value or a key is replaced by the variable, `${NAME:-default}`
-  by the default where the variable is unset or empty. An unset variable without a default is an
-  error, `$${` a plain `${`. An unquoted value that is nothing but one placeholder becomes a
-  number, true or false if it reads as one; in quotes it stays text. What comes from the
-  environment never changes the structure.
-- **Values.** A key without a value counts as absent. Truth values are `true` and `false`.
-  Times are in seconds, and may be fractions; sizes are in bytes. Files are relative to the
-  working directory.
-- **Secrets** never stand in the file: `auth` names the variable or file that holds one.
+- **Environment.**
+  `${NAME}` in a value or a key is replaced by the variable, `${NAME:-default}` by the default if the variable is unset or empty.
+  An unset variable without a default is an error; `$${` is a plain `${`.
+  An unquoted value that consists of one placeholder becomes a number, true or false if it looks like one; in quotes, it remains text.
+  Values from the environment never change the structure.
+- **Values.**
+  A key without a value counts as absent.
+  Booleans are `true` and `false`.
+  Times are in seconds, and may be fractions; sizes are in bytes.
+  File names are relative to the working directory.
+- **Secrets** are never in the file: `auth` names the variable or file that holds one.
 - **Words** such as *chain*, *watermark* and *settled* are explained in the [glossary](glossary.md).
-"""
+"""  # noqa: E501
 
 _HELR = """\
 <a id="helr"></a>
 ## Keys of Helr
 
-A config written for Helr, the Rust program of the same field, is understood. Some of its keys
-change nothing here; helr says so once. Some would mean lost or misread events if they were
-ignored; helr refuses them.
+helr accepts a config written for Helr, the Rust program for the same purpose.
+Some of its keys change nothing here, and helr says so once.
+Ignoring others would mean lost or misread events, so helr refuses them.
 
 | key | what happens |
 | --- | --- |
@@ -60,7 +62,7 @@ _TYPES = {
 
 
 def pages() -> dict[Path, str]:
-    """What the page must be."""
+    """The page's file and content."""
     return {PAGE: page(schemas.parse(schemas.content()))}
 
 
@@ -163,7 +165,7 @@ def _code(value: Any) -> str:
 
 
 def _foreign(schema: Schema, root: Schema, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    """Keys and values of Helr that are ignored or refused, each with what is said of it."""
+    """Keys and values of Helr that are ignored or refused, each with the reason."""
     for key in schema.get("properties", {}):
         below = schemas.child(schema, root, key) or {}
         here: KeyPath = (*path, key)

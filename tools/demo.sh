@@ -1,6 +1,6 @@
 #!/bin/sh
-# Collects the mock's events once, with a state of its own so that every demo shows them all.
-# `make demo` runs it; it leaves a mock that was running already as it was. MOCK_PORT: as for it.
+# Collects the mock's events once, with a temporary state, so that every demo shows them all.
+# `make demo` runs it; it leaves a running mock alone. MOCK_PORT selects the mock's port.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 PATH="$root/.venv/bin:$PATH"
@@ -23,7 +23,7 @@ export SLACK_TOKEN_FILE="$root/mock_server/token"
 (cd "$dir" && helr run --once -c "$root/helr.yaml" >events.ndjson)
 head -n 3 "$dir/events.ndjson"
 echo "…"
-echo "$(wc -l <"$dir/events.ndjson" | tr -d ' ') events came, one a line; the first three are above."
+echo "$(wc -l <"$dir/events.ndjson" | tr -d ' ') events, one per line; the first three are above."
 next=". .venv/bin/activate && make mock"
 [ "$MOCK_PORT" = 8787 ] || next="$next MOCK_PORT=$MOCK_PORT && export SLACK_AUDIT_URL=$SLACK_AUDIT_URL"
 echo "Next: $next && helr run --once"

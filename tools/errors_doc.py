@@ -25,24 +25,23 @@ EXAMPLES = {
 INTRO = """<!-- Written by `make docs` from docs/errors.yaml; do not edit. -->
 # Errors: what you see, what it means, what to do
 
-Every failure is one line on standard error that says what happened, where, and what to do. This
-page lists those lines as `helr run --once` writes them, without the time at their beginning, and
-folded; `helr test --source NAME` shows the same with more around it. The tests provoke each of them
-and compare it word for word, but for the URL, times and numbers. No line ever shows a token.
+Every failure is one line on standard error that says what happened, where, and what to do.
+This page lists those lines as `helr run --once` writes them, wrapped and without the time at the start; `helr test --source NAME` shows the same with more context.
+The tests provoke each of them and compare it word for word, except for the URL, times and numbers.
+No line ever contains a token.
 
-Where an entry says nothing else, helr does not try again, and ends with status 1. What came before
-the failure is delivered, the state stands after the last delivered page, and the next poll asks for
-the failed page again: nothing that the API returned is lost. A failed source does not stop the
-others.
+Unless an entry says otherwise, helr does not try again, and ends with status 1.
+Everything before the failure is delivered, the state is at the last delivered page, and the next poll requests the failed page again: nothing that the API returned is lost.
+A failed source does not stop the others.
 
 ```
 {status}
 ```
-"""
+"""  # noqa: E501
 
 
 def pages() -> dict[Path, str]:
-    """What the page must be."""
+    """The page's file and content."""
     return {PAGE: page(yaml.safe_load(TABLE.read_text(encoding="utf-8")))}
 
 
@@ -74,7 +73,7 @@ def _entry(entry: dict[str, Any], outcomes: dict[str, str]) -> str:
 
 
 def _does(entry: dict[str, Any], outcomes: dict[str, str]) -> str:
-    """What helr does, as far as the introduction does not say it."""
+    """What helr does, unless the introduction says it."""
     status = f"Exit status {entry['exit']}." if entry["exit"] != 1 else ""
     return f"{outcomes[entry['outcome']]} {status}".strip()
 

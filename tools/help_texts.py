@@ -1,4 +1,4 @@
-"""The commands' help texts in the docs, between two marker lines, from the parsers themselves.
+"""The commands' help texts in the docs, between two marker lines, from the parsers.
 
 README.md has the command's own, docs/commands.md all of them, docs/mock.md the mock's.
 """
@@ -19,7 +19,7 @@ END = "<!-- end of help -->\n"
 
 
 def pages() -> dict[Path, str]:
-    """What the pages must be."""
+    """The pages' files and content."""
     os.environ["NO_COLOR"] = "1"  # Python 3.14 colours help
     every = list(_parsers(build_parser()))
     return {

@@ -1,10 +1,10 @@
 """Start and stop the mock in the background: `make mock`, `make mock-stop`.
 
-`start [ARGS]` returns when the mock answers, and prints its URL; one that already runs is left
-as it is; a port that something else holds is an error that says so. `status` prints the URL of
-one that runs, or nothing. MOCK_PORT names another port than the one helr.yaml polls: `start` then
-prints the line to export as well, and `stop` stops that mock; without MOCK_PORT it stops all.
-Process ids and logs stand in .mock/, one of each a port.
+`start [ARGS]` returns when the mock answers, and prints its URL. It leaves a running mock alone,
+and fails when another program has the port. `status` prints the URL of a running mock, or nothing.
+MOCK_PORT selects another port than helr.yaml's: `start` then also prints the line to export, and
+`stop` stops only that mock; without MOCK_PORT it stops all. Process ids and logs are in .mock/, one
+of each per port.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STOP_SECS = 5
 
 def main(args: list[str]) -> int:
     if not (PORT.isascii() and PORT.isdigit() and 0 < int(PORT) < 65536):
-        return fail(f"MOCK_PORT is {PORT}, and must be a number from 1 to 65535")
+        return fail(f"MOCK_PORT must be a number from 1 to 65535, not {PORT}")
     if args[:1] == ["start"]:
         return start(args[1:])
     if args == ["stop"]:
@@ -47,11 +47,11 @@ def main(args: list[str]) -> int:
 def start(args: list[str]) -> int:
     url = f"http://{HOST}:{PORT}"
     if answers():
-        print(f"{url} (the mock was running already; make mock-stop ends it)")
+        print(f"{url} (the mock is already running; make mock-stop ends it)")
         print_export()
         return 0
     if taken():
-        return fail(f"port {PORT} is taken by something else; stop that, or set MOCK_PORT")
+        return fail(f"another program uses port {PORT}; stop it, or set MOCK_PORT")
     DIR.mkdir(exist_ok=True)
     with LOG.open("wb") as log:
         process = subprocess.Popen(
@@ -78,7 +78,7 @@ def start(args: list[str]) -> int:
 
 
 def print_export() -> None:
-    """What makes helr.yaml poll this mock, when it is not the one it polls anyway."""
+    """Print the line that makes helr.yaml poll this mock, unless it does so by default."""
     if PORT != DEFAULT_PORT:
         print(f"export SLACK_AUDIT_URL=http://{HOST}:{PORT}/audit/v1/logs")
 
@@ -106,7 +106,7 @@ def end(pid: int) -> None:
 
 
 def answers() -> bool:
-    """Whether helr's mock, and nothing else, answers on the port."""
+    """Whether helr's mock answers on the port."""
     connection = http.client.HTTPConnection(HOST, int(PORT), timeout=2)
     try:
         connection.request("GET", "/_mock/health")
@@ -136,7 +136,7 @@ def running_pid(pidfile: Path) -> int | None:
 
 
 def is_mock(pid: int) -> bool:
-    """Whether that process still is a mock: a number can have gone to another program since."""
+    """Whether that process is still a mock: another program may have got its number since."""
     try:
         return b"mock_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -1,8 +1,8 @@
-"""Run a command with no network but the loopback: `python tools/offline.py make test`.
+"""Run a command with no network except loopback: `python tools/offline.py make test`.
 
-A network namespace of its own (Linux, unshare(2)); where that needs more rights than there
-are, a user namespace gives them. The command sees one interface, lo, and no route out. The
-exit status is the command's, or 2 when this cannot be done here.
+It uses a network namespace (Linux, unshare(2)), and a user namespace where that needs more rights.
+The command sees one interface, lo, and no route out. The exit status is the command's, or 2 when
+there is no namespace.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ def main(command: list[str]) -> int:
         leave_the_network()
         raise_loopback()
     except OSError as error:
-        print(f"offline: no network namespace here: {error.strerror}", file=sys.stderr)
+        print(f"offline: cannot create a network namespace: {error.strerror}", file=sys.stderr)
         return 2
     try:
-        os.execvp(command[0], command)  # noqa: S606 - what was asked for
+        os.execvp(command[0], command)  # noqa: S606 - the purpose of this tool
     except OSError as error:
         print(f"offline: {command[0]}: {error.strerror}", file=sys.stderr)
         return 2
 
 
 def leave_the_network() -> None:
-    """Into an empty network namespace, as the same user."""
+    """Enter an empty network namespace, as the same user."""
     try:
         unshare(CLONE_NEWNET)
     except PermissionError:
@@ -55,7 +55,7 @@ def unshare(flags: int) -> None:
 
 
 def raise_loopback() -> None:
-    """A new namespace has its lo down."""
+    """Bring up lo, which is down in a new namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         asked = struct.pack("16sh22x", b"lo", 0)
         flags = struct.unpack("16sh22x", fcntl.ioctl(sock, SIOCGIFFLAGS, asked))[1]

@@ -1,6 +1,6 @@
-"""What a release needs to know: `python -m tools.release check|notes TAG`.
+"""Checks and notes of a release: `python -m tools.release check|notes TAG`.
 
-check: fail unless the tag is `v` and helr's version, and the changelog has a dated section of it.
+check: fail unless the tag is `v` and helr's version, and the changelog has a dated section for it.
 notes: print that section.
 """
 
@@ -16,16 +16,16 @@ CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
 
 
 def notes(changelog: str, version: str) -> str | None:
-    """What the changelog says of a version; None where it has no section with a date of it."""
+    """The changelog's section for a version; None without a dated section."""
     heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$"
     found = re.search(rf"{heading}\n(.*?)(?=^## \[|^\[|\Z)", changelog, re.M | re.S)
     return found[1].strip() + "\n" if found else None
 
 
 def problem(tag: str, changelog: str) -> str | None:
-    """Why this tag cannot be released; None where it can."""
+    """Why this tag cannot be released; None if it can."""
     if tag != f"v{helr.__version__}":
-        return f"the tag is {tag}, and helr/__init__.py has version {helr.__version__}"
+        return f"the tag is {tag}, but helr/__init__.py has version {helr.__version__}"
     if notes(changelog, helr.__version__) is None:
         return f"CHANGELOG.md has no heading '## [{helr.__version__}] - YYYY-MM-DD'"
     return None

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .venv and installs helr into it, editable, with everything its tests and checks need.
-# Says in one line what is missing. `make setup` runs it when a file it depends on has changed.
+# Creates .venv and installs helr into it, editable, with everything its tests and checks need.
+# Reports in one line what is missing. `make setup` runs it when a file it depends on has changed.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -12,9 +12,9 @@ command -v "$python" >/dev/null 2>&1 ||
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     fail "$python is $("$python" -V 2>&1); Python 3.10 or later is needed (name one with make PYTHON=...)"
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
-    fail "$python cannot make virtual environments; install its venv module (Debian: apt-get install python3-venv)"
+    fail "$python cannot create virtual environments; install its venv module (Debian: apt-get install python3-venv)"
 
-# A .venv whose Python has gone, or that was moved here from elsewhere, is made again.
+# Create .venv again if its Python is gone, or if it was moved here from elsewhere.
 if ! .venv/bin/python -c '' 2>/dev/null || ! grep -qsF "$(pwd -P)/.venv" .venv/bin/activate; then
     rm -rf .venv
     "$python" -m venv .venv || fail "could not create .venv (see above)"
@@ -30,7 +30,7 @@ pip install -q -c constraints.txt setuptools
 # Python in .venv, twice what an idle poll may cost above its imports.
 pip install -q -c constraints.txt --no-build-isolation --config-settings editable_mode=compat \
     -e '.[test,lint]'
-# What the packaging tests install without a network.
+# The wheels that the packaging tests install without a network.
 rm -f .venv/wheelhouse/helr-*.whl
 pip wheel -q -c constraints.txt --no-build-isolation -w .venv/wheelhouse . setuptools
 rm -f .venv/wheelhouse/helr-*.whl

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Puts the log shippers that tests/shippers drives into .venv/shippers/bin, as far as they come from
-# package registries: the OpenTelemetry Collector, built where Go is installed, and Debian's rsyslog,
-# unpacked, because installing it would remove syslog-ng. What is there already costs nothing.
+# Puts the log shippers for tests/shippers into .venv/shippers/bin, as far as package registries have
+# them: the OpenTelemetry Collector, built if Go is installed, and Debian's rsyslog, unpacked, because
+# installing it would remove syslog-ng. Skips those that are already there.
 set -eu
 cd "$(dirname "$0")/.."
 folder=$(pwd -P)/.venv/shippers
@@ -10,7 +10,7 @@ mkdir -p "$folder/bin"
 say() { echo "shippers: $1"; }
 fail() { echo "shippers: $1" >&2; exit 1; }
 
-# The builder's version and the versions in the file go together.
+# The builder's version and the versions in the file belong together.
 pinned=tests/shippers/otelcol-builder.yaml
 version=$(sed -n 's/.*otlphttpexporter //p' "$pinned")
 
@@ -32,7 +32,7 @@ else
     say "skipping otelcol, because go is not installed; its tests will be skipped" >&2
 fi
 
-# rsyslog, its RELP, and what these depend on and is not installed.
+# rsyslog, its RELP, and those of their dependencies that are not installed.
 packages() {
     echo rsyslog rsyslog-relp
     apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
@@ -49,7 +49,7 @@ download() {
     (cd "$1" && apt-get download -qq $(packages)) 2>"$folder/rsyslog.log"
 }
 
-# Its programs and modules are found by where they are; a wrapper says where.
+# A wrapper sets the location of its programs and modules.
 unpack_rsyslog() {
     debs=$(mktemp -d)
     download "$debs" || { apt-get update -qq && download "$debs"; } || {

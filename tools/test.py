@@ -1,7 +1,7 @@
-"""Run the whole suite, under coverage where that tells something, commands it starts included.
+"""Run the whole suite, with coverage where useful, including the commands that it starts.
 
-The exit status is pytest's; when that is good, coverage below the floor of setup.cfg
-(`fail_under`) fails too. The table is shown only then: `coverage report` shows it at any time.
+The exit status is pytest's; if that is 0, coverage below the floor in setup.cfg (`fail_under`)
+fails too. Only then is the table shown: `coverage report` shows it at any time.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import subprocess
 import sys
 
 SHIPPERS = "tests/shippers"
-# A few processes side by side, more than cores, as tests wait a lot. A file stays together, as
-# what its tests share is made once.
+# A few processes side by side, more than cores, because tests wait a lot. A file stays in one
+# process, which creates what its tests share once.
 PROCESSES = str(min((os.cpu_count() or 1) + 1, 8))
 WORKERS = ("-n", PROCESSES, "--dist", "loadfile", "--no-loadscope-reorder")
 
@@ -31,14 +31,14 @@ def main() -> int:
     # Once, and not in each of a thousand processes where PYTHONDONTWRITEBYTECODE is set.
     for package in ("helr", "mock_server", "tests"):
         compileall.compile_dir(package, quiet=1)
-    # What is not measured runs apart, as tracing the mock that a test runs costs as much as the
-    # test; the shippers alone, as they and what they start fill every core.
+    # Unmeasured tests run separately, because tracing a test's mock costs as much as the test; the
+    # shippers run alone, because they fill every core.
     beside = pytest(SHIPPERS)
     beside = pytest(*WORKERS, "-m", "unmeasured", "--ignore", SHIPPERS) or beside
     coverage("erase")
     measured = ("-m", "not unmeasured", "--ignore", SHIPPERS)
     status = coverage("run", "-m", "pytest", *WORKERS, *measured).returncode or beside
-    # Processes killed in mid-write leave data files that cannot be read; they are left out.
+    # Processes that are killed while writing leave unreadable data files, which are left out.
     coverage("combine", "-q", quiet=True)
     report = coverage("report", quiet=True)
     lines = report.stdout.strip().splitlines()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the unit tests in a venv of its own (.venv/lowest) in which everything that helr runs on has the
+# Runs the unit tests in a separate venv (.venv/lowest), in which all of helr's dependencies have the
 # lowest version that setup.cfg allows. `make test-lowest` calls it.
 set -eu
 cd "$(dirname "$0")/.."

@@ -17,7 +17,7 @@ DAYS = 30
 _CONFIG = """\
 # yaml-language-server: $schema={schema}
 #
-# Collects the audit log of a Slack Enterprise organization. More: docs/slack.md.
+# Collects the audit log of a Slack Enterprise organization. More: helr help slack.
 #
 # The token, in three steps:
 #   1. Create an app at https://api.slack.com/apps?new_app=1, and under

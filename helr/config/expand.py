@@ -22,7 +22,7 @@ _ANY_CASE = {("global", "log_level"), ("global", "log_format"), ("global", "stat
 _PLACEHOLDER = r"\$(\$?)\{([^}]*)(\}?)"  # compiled only where there is one
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)(?::-((?s:.*)))?"
 
-_DOCS = " (docs/configuration.md)"
+_DOCS = " (helr help configuration)"
 
 
 class Values:

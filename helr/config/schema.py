@@ -86,7 +86,7 @@ def at(root: Schema, path: KeyPath) -> Schema | None:
 
 
 def section(path: KeyPath) -> str:
-    """The heading of docs/configuration.md that a path stands under."""
+    """The section of docs/configuration.md that describes a path."""
     if path[:1] == ("sources",):
         if len(path) < 2:
             return "sources"
@@ -95,11 +95,11 @@ def section(path: KeyPath) -> str:
 
 
 def docs(root: Schema, path: KeyPath) -> str:
-    """A pointer to the part of docs/configuration.md about the keys at `path`, or around it."""
+    """The command that explains the keys at `path`, or around it."""
     while path and "properties" not in (at(root, path) or {}):
         path = path[:-1]
     anchor = section(path)
-    return f"docs/configuration.md#{anchor}" if anchor else "docs/configuration.md"
+    return f"helr help configuration {anchor}".rstrip()
 
 
 def ignored(

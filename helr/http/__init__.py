@@ -1,4 +1,4 @@
-"""From a Request to a Response: authenticated, paced, retried, and held back where that is due.
+"""From a Request to a Response: authentication, rate limits, circuit breaker, retries.
 
-Importing it imports no HTTP library; the first request does.
+Importing this package imports no HTTP library; the first request does.
 """

@@ -1,8 +1,8 @@
-"""The body of an answer: into one buffer, decompressed, never larger than allowed.
+"""The body of a response: read into one buffer, decompressed, never larger than allowed.
 
-`max_response_bytes` counts decompressed bytes as they stream, so that a gzip of zeros is
-stopped early; what is in between, when one coding lies in another, is bounded as well, and all of
-it by the request's time. Where a body is kept while it comes: helr/http/buffer.py.
+`max_response_bytes` counts decompressed bytes as they stream, so a gzip of zeros is stopped early.
+The intermediate data of nested codings is bounded as well, and all of it by the request's time
+limit. Where a body is kept while it arrives: helr/http/buffer.py.
 """
 
 from __future__ import annotations
@@ -15,21 +15,30 @@ from typing import Protocol
 from helr.http.buffer import SMALL_BYTES, Buffer
 
 CHUNK_BYTES = 262_144
-MOST_CODINGS = 5  # in one another; curl undoes as many
+MOST_CODINGS = 5  # nested; curl decodes as many
 _GZIP = b"\x1f\x8b"
 _ZLIB_WINDOW, _GZIP_WINDOW, _RAW_WINDOW = 15, 31, -15  # as zlib numbers them
 _DEFLATED = ("gzip", "x-gzip", "deflate", "x-deflate")
-# Codings that exist, were not asked for and cannot be undone here. Any other name is none, such as
-# `UTF-8`, `none` and `aws-chunked`, which servers put there by mistake: then the body is plain.
+# Codings that were not requested and cannot be decoded here. Any other name (`UTF-8`, `none`,
+# `aws-chunked`) is not a coding but a server's mistake: the body is plain.
 _UNREADABLE = ("br", "zstd", "compress", "x-compress", "dcb", "dcz", "bzip2", "lzma", "xz", "exi")
 
 
 class BadBody(Exception):  # noqa: N818 - internal: becomes a PollError with source and URL
-    """The body is too large or cannot be decompressed. `cut`: it ended too early."""
+    """The body is too large or cannot be decompressed: `what` happened and what to `do`.
 
-    def __init__(self, text: str, *, cut: bool = False) -> None:
-        super().__init__(text)
+    `cut`: it ended too early.
+    """
+
+    def __init__(self, what: str, do: str, *, cut: bool = False) -> None:
+        super().__init__(f"{what}; {do}")
+        self.what = what
+        self.do = do
         self.cut = cut
+
+
+_CHECK_SERVER = "check the server, and any proxy in between"
+_LOWER_LIMIT = "if it persists, lower `limit`"
 
 
 class Readable(Protocol):
@@ -39,15 +48,15 @@ class Readable(Protocol):
 def read_body(
     reply: Readable, encoding: str, limit: int, buffer: Buffer, check: Callable[[], None]
 ) -> bytearray:
-    """The whole body, of at most `limit` bytes. `check` is called between the steps of the work,
-    and may end it by raising.
+    """The complete body, of at most `limit` bytes. `check` is called between the steps of the work
+    and can end it by raising.
 
-    Raises BadBody, and whatever `reply.read`, `buffer` and `check` raise.
+    Raises BadBody, and anything that `reply.read`, `buffer` and `check` raise.
     """
-    between = limit + SMALL_BYTES  # small data does not shrink when it is packed
+    between = limit + SMALL_BYTES  # small data does not shrink when compressed
     pieces = _bounded(_raw(reply), between, limit)
     for coding in _codings(encoding):
-        pieces = _bounded(_undone(pieces, coding, check), between, limit)
+        pieces = _bounded(_decoded(pieces, coding, check), between, limit)
     for piece in _bounded(pieces, limit, limit):
         buffer.add(piece)
         check()
@@ -55,15 +64,15 @@ def read_body(
 
 
 def _codings(encoding: str) -> list[str]:
-    """What has to be undone, in that order."""
+    """The codings to decode, in that order."""
     known = [name for name in tokens(encoding) if name in _DEFLATED or name in _UNREADABLE]
     if len(known) > MOST_CODINGS:
-        raise BadBody(f"the body is compressed {len(known)} times over; check what answers there")
+        raise BadBody(f"the body is compressed {len(known)} times over", _CHECK_SERVER)
     return known[::-1]
 
 
 def tokens(value: str) -> list[str]:
-    """The members of a header's list, without parameters and quotes, in lower case."""
+    """The members of a header's list, in lower case, without parameters and quotes."""
     each = (part.replace(";", " ").strip(" \t\"'").split() for part in value.split(","))
     return [words[0].lower().strip("\"'") for words in each if words]
 
@@ -74,8 +83,8 @@ def _bounded(pieces: Iterator[bytes], most: int, limit: int) -> Iterator[bytes]:
         size += len(piece)
         if size > most:
             raise BadBody(
-                f"the body is larger than max_response_bytes ({limit}); ask for fewer events a"
-                " page (`limit`), or raise it"
+                f"the body is larger than max_response_bytes ({limit})",
+                "request fewer events per page (`limit`), or raise it",
             )
         yield piece
 
@@ -87,9 +96,9 @@ def _raw(reply: Readable) -> Iterator[bytes]:
         size = CHUNK_BYTES
 
 
-def _undone(pieces: Iterator[bytes], coding: str, check: Callable[[], None]) -> Iterator[bytes]:
-    """One coding undone. What was only declared to be encoded passes through: a proxy that
-    unpacks a body may leave its Content-Encoding there."""
+def _decoded(pieces: Iterator[bytes], coding: str, check: Callable[[], None]) -> Iterator[bytes]:
+    """The data with one coding decoded. A body that is encoded in name only passes through: a
+    proxy that decompresses a body may leave its Content-Encoding in place."""
     start = b""
     while len(start) < 2 and (piece := next(pieces, b"")):
         start += piece
@@ -102,15 +111,14 @@ def _undone(pieces: Iterator[bytes], coding: str, check: Callable[[], None]) -> 
         return
     if coding in _UNREADABLE:
         raise BadBody(
-            f"the body is compressed with {coding!r}, which was not requested; check the proxy or"
-            " server that answers there"
+            f"the body is compressed with {coding!r}, which was not requested", _CHECK_SERVER
         )
     yield from _inflate(start, pieces, window or _GZIP_WINDOW, coding, check)
 
 
 def _window(start: bytes, coding: str) -> int | None:
-    """How the data is packed: it shows itself, but for deflate without a header, which some
-    servers send. None for what is not packed so."""
+    """How the data is compressed, as its first bytes show; except for deflate without a header,
+    which some servers send. None for data that is not compressed in one of these ways."""
     if coding in _UNREADABLE:
         return None
     if start.startswith(_GZIP):
@@ -127,7 +135,7 @@ def _looks_plain(start: bytes) -> bool:
 def _inflate(
     start: bytes, pieces: Iterator[bytes], window: int, coding: str, check: Callable[[], None]
 ) -> Iterator[bytes]:
-    """Decompress piece by piece, at most `CHUNK_BYTES` at a time, however well it packs."""
+    """Decompress piece by piece, at most `CHUNK_BYTES` at a time, at any compression ratio."""
     machine = zlib.decompressobj(window)
     piece, last = start, b""
     try:
@@ -136,7 +144,7 @@ def _inflate(
             if machine.eof:
                 piece = piece.lstrip(b"\0")
                 if window != _GZIP_WINDOW or not piece.startswith(_GZIP[: len(piece)]):
-                    break  # padding, or what is not part of it: gzip members may follow each other
+                    break  # padding or foreign data; only another gzip member may follow
                 if len(piece) < len(_GZIP):
                     piece += next(pieces, b"")
                     if len(piece) < len(_GZIP):
@@ -154,8 +162,9 @@ def _inflate(
             yield out
             last = out
     except zlib.error as error:
-        raise BadBody(f"the {coding} body cannot be decompressed ({error})", cut=True) from error
-    if not machine.eof and not last.rstrip().endswith((b"}", b"]")):  # JSON tells by itself
-        raise BadBody(f"the {coding} body was cut short", cut=True)
-    for _ in pieces:  # so that the connection can be used again
+        what = f"the {coding} body cannot be decompressed ({error})"
+        raise BadBody(what, _CHECK_SERVER, cut=True) from error
+    if not machine.eof and not last.rstrip().endswith((b"}", b"]")):  # JSON shows whether it is cut
+        raise BadBody(f"the {coding} body was cut short", _LOWER_LIMIT, cut=True)
+    for _ in pieces:  # so that the connection can be reused
         check()

@@ -1,9 +1,9 @@
-"""Where a body is kept while it comes in, so that slow servers hold up nobody.
+"""Where a body is kept while it arrives, so that a slow server does not delay other sources.
 
-Few large pages may be in memory at once, however many sources there are. A place in memory is for
-bytes that are here: a body on its way has one only as long as another is free. When none is, what
-has come so far goes into an unlinked temporary file, and the rest behind it; the whole body waits
-for a place when it is complete. A small body needs neither.
+Only a few large pages may be in memory at once, however many sources there are. Places in memory
+are for complete bodies: one that is still arriving has a place only while another one is free. When
+none is, the data received so far goes into an unlinked temporary file, and the rest after it; the
+body waits for a place once it is complete. A small body needs neither.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import IO
 from helr.http.timeouts import Deadline
 
 SMALL_BYTES = 65_536
-PATIENCE_SECS = 0.5  # how long a body may be on its way and hold the last place in memory
+PATIENCE_SECS = 0.5  # how long an incomplete body may occupy the last place in memory
 _WAIT_SECS = 0.05
 
 
 class Buffer:
-    """The body of one answer. `close` gives back what it holds, unless `whole` was handed out.
+    """The body of one response. `close` releases its resources, unless `whole` was returned.
 
-    `places`: one for each large page in memory; `place` is the one that this body has.
+    `places`: one for each large page in memory; `place`: the one that this body occupies.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Buffer:
         deadline.waiting = self.make_room
 
     def add(self, piece: bytes) -> None:
-        """Keep what came. Raises Stopped when that has to wait for a place."""
+        """Keep a piece of the body. Raises Stopped if it has to wait for a place."""
         unplaced = self._file is None and self.place is None
         if unplaced and len(self._kept) + len(piece) > SMALL_BYTES and not self._take_free():
             self._spill()
@@ -53,7 +53,7 @@ class Buffer:
             self._append(piece)
 
     def make_room(self) -> None:
-        """While waiting for more: let the last place go to a body that is complete."""
+        """While waiting for more data: leave the last place to a complete body."""
         if self.place is None or self._in_memory:
             return
         if self._deadline.clock.monotonic() - self._since < PATIENCE_SECS:
@@ -71,14 +71,14 @@ class Buffer:
         return self._kept
 
     def close(self) -> None:
-        """The body is not wanted."""
+        """Discard the body."""
         self._deadline.waiting = None
         self._drop_file()
         self._kept = bytearray()
         self._give_back()
 
     def _spill(self) -> None:
-        """Into a file, and the place is free; without a file it is kept, or waited for."""
+        """Move the body into a file and free its place; without a file, keep or await a place."""
         try:
             self._file = self._make_file()
         except OSError:
@@ -95,7 +95,7 @@ class Buffer:
         try:
             while left:
                 left = left[self._file.write(left) :]
-        except OSError:  # a full disk: what the file has is good
+        except OSError:  # a full disk: what the file already has is intact
             self._back_into_memory()
             self._stay_in_memory()
             self._kept += left
@@ -125,7 +125,7 @@ class Buffer:
         return True
 
     def _wait_for_place(self) -> None:
-        """That time is not the server's."""
+        """Wait for a place, without counting that time against the server."""
         if self.place is not None:
             return
         clock = self._deadline.clock
@@ -142,6 +142,6 @@ class Buffer:
 
 
 def _unlinked() -> IO[bytes]:
-    import tempfile  # a normal poll needs none
+    import tempfile  # a normal poll does not need it
 
     return tempfile.TemporaryFile(buffering=0)

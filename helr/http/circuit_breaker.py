@@ -1,8 +1,8 @@
-"""The circuit breaker: after too many failures the server is left in peace for a while.
+"""The circuit breaker: after too many failures, helr stops calling the server for a while.
 
 closed → (failures) → open → (time) → half-open → (successes) closed, or (a failure) open.
-Only failures of the server count: 5xx, timeouts, connections. Its state is a small dict, so that
-it survives between processes.
+Only failures of the server count: 5xx, timeouts, connections. Its state is saved as JSON, so it
+persists between processes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def open_secs(config: CircuitBreaker) -> float:
 
 
 class Breaker:
-    """Opens after `failure_threshold` failures in a row, or when, of the last
-    `minimum_requests` requests, at least the share `failure_rate_threshold` failed.
+    """Opens after `failure_threshold` failures in a row, or when at least the share
+    `failure_rate_threshold` of the last `minimum_requests` requests failed.
 
-    An open breaker lets nothing through for `half_open_timeout_secs`, or for
-    `reset_timeout_secs` if that is shorter; `success_threshold` successes close it then.
+    An open breaker lets no request through for `half_open_timeout_secs`, or for
+    `reset_timeout_secs` if that is shorter; then `success_threshold` successes close it.
     """
 
     def __init__(self, config: CircuitBreaker, clock: Clock, saved: str | None = None) -> None:
@@ -43,11 +43,11 @@ class Breaker:
         self._load(saved)
 
     def left(self) -> float:
-        """Seconds for which it stays open, 0 when it is not."""
+        """Seconds for which it stays open; 0 when it is not open."""
         return self._wait.left() if self._config.enabled and self._tripped else 0.0
 
     def blocked_until(self) -> float | None:
-        """The time until which nothing may be asked (Unix seconds), or None."""
+        """The time before which no request may be sent (Unix seconds), or None."""
         return self._wait.ends() if self._config.enabled and self._tripped else None
 
     def state(self) -> str:
@@ -57,7 +57,7 @@ class Breaker:
         return "open" if self.blocked_until() is not None else "half-open"
 
     def succeeded(self) -> bool:
-        """The server answered. True if what must be saved has changed."""
+        """Record a response. True if the state to save has changed."""
         if not self._config.enabled:
             return False
         if self._tripped:
@@ -72,7 +72,7 @@ class Breaker:
         return changed
 
     def failed(self, reason: str) -> bool:
-        """The server failed, for `reason`. True if what must be saved has changed."""
+        """Record a failure, for `reason`. True if the state to save has changed."""
         if not self._config.enabled:
             return False
         self._failures += 1
@@ -96,7 +96,7 @@ class Breaker:
         return self._recent.count("x") / len(self._recent) >= rate
 
     def dump(self) -> str | None:
-        """What to save, or None when there is nothing to remember."""
+        """The state to save, or None when there is nothing to remember."""
         if not self._tripped and not self._failures and "x" not in self._recent:
             return None
         return json.dumps(
@@ -110,7 +110,7 @@ class Breaker:
         )
 
     def _load(self, saved: str | None) -> None:
-        """What cannot be read is as good as a closed breaker."""
+        """Restore a saved state; an unreadable one means a closed breaker."""
         try:
             data: Any = json.loads(saved or "{}")
         except (ValueError, RecursionError):

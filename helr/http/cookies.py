@@ -1,9 +1,9 @@
-"""Cookies within a chain (`cookies: chain`): behind a balancer, a cursor is valid only on the node
-that gave it, and the cookie says which.
+"""Cookies within a chain (`cookies: chain`): behind a load balancer, a cursor may be valid only on
+the node that issued it, and the cookie identifies that node.
 
-They live in memory from a chain's first request to its end, in this process alone: neither log,
-recording nor state sees them. Which of them is sent where is for http.cookiejar to say (RFC 6265:
-domain, path, secure, expiry); helr never asks another origin than the source's own.
+They are kept in memory, in this process only, from a chain's first request to its end: they never
+reach a log, a recording or the state. http.cookiejar decides which of them is sent where (RFC 6265:
+domain, path, secure, expiry); helr never sends requests to another origin than the source's own.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from email.message import Message
 from http.cookiejar import CookieJar
 from urllib.request import Request
 
-# What RFC 6265 §6.1 wants at least, and browsers keep at most.
+# The least that RFC 6265 §6.1 requires, and the most that browsers keep.
 MOST_COOKIES = 50
 MOST_BYTES = 4096
 
 
 class Cookies:
-    """The cookies of one source's chain."""
+    """The cookies of a source's current chain."""
 
     def __init__(self) -> None:
         self._jar = CookieJar()
 
     def forget(self) -> None:
-        """A chain begins."""
+        """Call when a chain begins."""
         self._jar.clear()
 
     def added(self, headers: Mapping[str, str], url: str) -> dict[str, str]:
         """The headers of a request to `url`, with the cookies that belong to it."""
-        request = Request(url)  # noqa: S310 - only asked which cookies it gets
+        request = Request(url)  # noqa: S310 - only to find its cookies
         self._jar.add_cookie_header(request)
         ours = request.get_header("Cookie")
         if not ours:
@@ -39,7 +39,7 @@ class Cookies:
         return {**headers, name: "; ".join(filter(None, (headers.get(name), ours)))}
 
     def keep(self, headers: Mapping[str, str], url: str) -> None:
-        """Those of an answer from `url`."""
+        """Keep the cookies of a response from `url`."""
         several = getattr(headers, "getlist", None)
         values = several("Set-Cookie") if several else filter(None, [headers.get("Set-Cookie")])
         for value in values:
@@ -48,7 +48,7 @@ class Cookies:
 
 
 class _Answer:
-    """As much of an answer as http.cookiejar looks at."""
+    """The part of a response that http.cookiejar reads."""
 
     def __init__(self, value: str) -> None:
         self._headers = Message()

@@ -1,8 +1,8 @@
-"""The head of an answer: status line and header lines, read as curl and browsers read them.
+"""The head of a response: status line and header lines, read as curl and browsers read them.
 
 http.client ends the headers at the first line that it does not understand, takes 102 and 103 for
-the answer, and bounds lines but not their sum. Here a line that says nothing is passed over, every
-1xx is read over (RFC 9110 §15.2), and everything before the body is bounded by `MOST_BYTES`.
+the final response, and limits each line but not their total. Here a meaningless line is ignored,
+every 1xx is skipped (RFC 9110 §15.2), and everything before the body is limited to `MOST_BYTES`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import NamedTuple, Protocol
 
 from helr.http.body import tokens
 
-MOST_BYTES = 300 * 1024  # all heads of one answer together, as much as curl allows
+MOST_BYTES = 300 * 1024  # all heads of one response together, as much as curl allows
 _STATUS = re.compile(rb"HTTP/ ?(\S*)[ \t]+(\d{3})(?!\d)[ \t]*(.*)", re.DOTALL | re.IGNORECASE)
-_LENGTH = re.compile(r"\+?(\d{1,18})(?!\d)", re.ASCII)  # what follows the number is passed over
+_LENGTH = re.compile(r"\+?(\d{1,18})(?!\d)", re.ASCII)  # anything after the number is ignored
 _BODYLESS = (204, 304)  # RFC 9112 §6.3
-_SWITCHING = 101  # what follows it is not HTTP any more
+_SWITCHING = 101  # what follows it is no longer HTTP
 
 Fields = list[tuple[str, str]]
 
 
 class BadAnswer(http.client.HTTPException):
-    """What came is not HTTP that can be read; the text says what is wrong with it."""
+    """The response is not readable HTTP; the text says what is wrong with it."""
 
 
 class Readable(Protocol):
@@ -31,7 +31,7 @@ class Readable(Protocol):
 
 
 class Head(NamedTuple):
-    """`version`: 10 or 11, as http.client counts. `fields`: name and value, in order."""
+    """`version`: 10 or 11, as http.client counts. `fields`: names and values, in order."""
 
     version: int
     status: int
@@ -40,7 +40,7 @@ class Head(NamedTuple):
 
 
 def read_head(fp: Readable) -> Head:
-    """The head of the final answer. Raises http.client.HTTPException (BadAnswer and others)."""
+    """The head of the final response. Raises http.client.HTTPException (BadAnswer and others)."""
     lines = _Lines(fp)
     while True:
         head = _one(lines)
@@ -49,11 +49,11 @@ def read_head(fp: Readable) -> Head:
 
 
 def framing(head: Head) -> tuple[Fields, bool, int | None]:
-    """The fields that describe the body as it comes, whether it is chunked, and its length.
+    """The fields that describe the body as it is sent, whether it is chunked, and its length.
 
-    The length is None for a body that ends with the connection. Codings that stand in
-    Transfer-Encoding are undone like those in Content-Encoding, so they are put there.
-    Raises BadAnswer for lengths that differ: nobody can tell which one is true.
+    The length is None for a body that ends with the connection. Codings in Transfer-Encoding are
+    decoded like those in Content-Encoding, so they are moved there.
+    Raises BadAnswer for lengths that differ, as there is no telling which one is right.
     """
     encodings, transfer, lengths, others = [], [], [], []
     for name, value in head.fields:
@@ -80,7 +80,7 @@ def framing(head: Head) -> tuple[Fields, bool, int | None]:
 
 
 def _length(said: list[str]) -> int | None:
-    """What Content-Length says; None when it says nothing that is a length."""
+    """The value of Content-Length; None when it is not a length."""
     lengths = {int(found[1]) for found in map(_LENGTH.match, said) if found}
     if len(lengths) > 1:
         raise BadAnswer(f"Content-Length is {' and '.join(map(str, sorted(lengths)))}")
@@ -88,14 +88,14 @@ def _length(said: list[str]) -> int | None:
 
 
 class _Lines:
-    """The lines of all heads of one answer, which have `MOST_BYTES` together."""
+    """The lines of all heads of one response, at most `MOST_BYTES` in total."""
 
     def __init__(self, fp: Readable) -> None:
         self._fp = fp
         self._left = MOST_BYTES
 
     def next(self) -> bytes:
-        """One line with its end, empty at the end of what comes."""
+        """One line with its line break; empty at the end of the data."""
         line = self._fp.readline(self._left + 1)
         self._left -= len(line)
         if self._left < 0:
@@ -106,7 +106,7 @@ class _Lines:
 def _one(lines: _Lines) -> Head:
     first = lines.next()
     if not first:
-        raise http.client.RemoteDisconnected("the connection was closed without an answer")
+        raise http.client.RemoteDisconnected("the connection was closed without a response")
     match = _STATUS.match(first)
     if not match:
         raise http.client.BadStatusLine(first[:80].decode("latin-1"))
@@ -116,14 +116,14 @@ def _one(lines: _Lines) -> Head:
 
 
 def _fields(lines: _Lines) -> Fields:
-    """The header lines up to the empty one; those without a name are passed over."""
+    """The header lines up to the empty one; those without a name are ignored."""
     fields: Fields = []
     while not (line := lines.next()).startswith((b"\r", b"\n")):
         if not line:
             raise http.client.IncompleteRead(b"")
         text = line.replace(b"\0", b"").decode("latin-1")
         name, colon, value = text.partition(":")
-        if text[:1] in (" ", "\t"):  # a line that goes on with the one before it (RFC 9112 §5.2)
+        if text[:1] in (" ", "\t"):  # continues the line before it (RFC 9112 §5.2)
             if fields:
                 last, begun = fields[-1]
                 fields[-1] = last, f"{begun} {text.strip()}".strip()

@@ -1,49 +1,66 @@
-"""Credentials never go over plain http, but to this machine or where the config allows it."""
+"""Credentials are not sent over plain http, except to this machine or if the config allows it."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
 from helr.credentials import proxies, secrets_of
+from helr.errors import UnusableError
 from helr.model import Source
 from helr.urls import is_loopback, safe_url
 
+_WRITE_URL = "write it as http:// or https://, then a host"
 
-def problem(source: Source) -> str | None:
-    """Why the source may not be asked as configured: credentials over plain http."""
+
+def check(source: Source) -> None:
+    """Raises UnusableError if the source would send credentials over plain http, or has no URL."""
     try:
         parts = urlsplit(source.url)
         host = parts.hostname or ""
         port = parts.port
     except ValueError:
-        return f"{source.name}: `url` is not a URL"
+        raise UnusableError("`url` is not a URL", do=_WRITE_URL, source=source.name) from None
     if parts.scheme not in ("http", "https") or not host or port == 0:
-        return f"{source.name}: `url` must be http:// or https:// and name a host"
+        what = "`url` has no host, or its scheme is not http or https"
+        raise UnusableError(what, do=_WRITE_URL, source=source.name)
     if parts.scheme == "https" or source.allow_insecure:
-        return None
+        return
     if source.auth is None and not secrets_of(source):
-        return None
-    if is_loopback(host):
-        return _first_hop(source)
-    return (
-        f"{source.name}: {safe_url(source.url)}: plain http would show the credentials to the"
-        " network; use https, or set `allow_insecure: true` if that is meant"
+        return
+    if not is_loopback(host):
+        raise UnusableError(
+            "plain http would expose the credentials to the network",
+            where=safe_url(source.url),
+            do="use https, or set allow_insecure: true",
+            source=source.name,
+        )
+    if not _has_proxy(source.url):
+        return
+    raise UnusableError(
+        "plain http would expose the credentials to the proxy in HTTP_PROXY",
+        where=safe_url(source.url),
+        do="add this host to NO_PROXY, or set allow_insecure: true",
+        source=source.name,
     )
 
 
-def _first_hop(source: Source) -> str | None:
-    """Why credentials over plain http to this machine would leave it: a proxy is asked first."""
+def problem(source: Source) -> str | None:
+    """The same as the text of the failure, or None."""
+    try:
+        check(source)
+    except UnusableError as error:
+        return str(error)
+    return None
+
+
+def _has_proxy(url: str) -> bool:
+    """Whether a request over plain http goes to a proxy first, even one to this machine."""
     if not proxies():
-        return None
+        return False
     from helr.startup import import_requests
 
     import_requests()
     from helr.http.urllib3_transport import environ_proxies
 
-    proxy = environ_proxies(source.url)
-    if not (proxy.get("http") or proxy.get("all")):
-        return None
-    return (
-        f"{source.name}: {safe_url(source.url)}: plain http would show the credentials to the "
-        "proxy that HTTP_PROXY names; add this host to NO_PROXY, or set allow_insecure: true"
-    )
+    proxy = environ_proxies(url)
+    return bool(proxy.get("http") or proxy.get("all"))

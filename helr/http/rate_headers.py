@@ -1,14 +1,14 @@
-"""What a server says about when to ask again, in every spelling that servers use.
+"""When a server allows the next request, in all the formats that servers use.
 
-RFC 9110 §10.2.3 has `Retry-After` in seconds or as a date; some send the time of the reset there.
-The headers about a budget of requests have no standard that is kept: what each means shows itself
-by its form and size. Read here, durations in seconds:
+RFC 9110 §10.2.3 defines `Retry-After` in seconds or as a date; some servers send the time of the
+reset there. For the headers about a budget of requests there is no standard that servers follow:
+the form and size of a value show what it means. The following are read, as durations in seconds:
 
 - a number: seconds from now; above 1e8 Unix seconds, above 1e11 milliseconds, and so on
 - a number with a unit: `30s`, `6m0s`, `250ms`, `1 hour`, `PT1M30S` (OpenAI, Go, ISO 8601)
 - a date: RFC 1123, RFC 850, asctime, ISO 8601 with or without seconds (Atlassian), epoch
-- several of these with commas, of which the longest counts: `120, 120`
-- in the body, when no header says it: `"retry_after": 30`, `"retryAfterMs": 30000`
+- several of these, separated by commas, of which the longest counts: `120, 120`
+- in the body, when no header has it: `"retry_after": 30`, `"retryAfterMs": 30000`
 - `RateLimit: limit=100, remaining=0, reset=30` and `RateLimit: "default";r=0;t=30` (the IETF drafts
   draft-ietf-httpapi-ratelimit-headers before and from version 8 on)
 
@@ -54,11 +54,11 @@ _SAYS_LIMITED = (
 def asked_wait(
     headers: Mapping[str, str], limits: RateLimit, now: float, *, limited: bool
 ) -> tuple[float, str]:
-    """Seconds the server asks to wait, and the header that says so; (0, "") if none does.
+    """Seconds that the server asks to wait, and the header that says so; (0, "") if none does.
 
-    `limited`: the answer says that there were too many requests. Only then, or with no request
-    remaining, does the reset count: many APIs send it with every answer, and a passing 500 need not
-    wait for it. Points in time are compared with the server's own clock (Date), if it shows it.
+    `limited`: the response says that there were too many requests. Only then, or with no request
+    remaining, does the reset count: many APIs send it with every response, and a temporary 500 need
+    not wait for it. Points in time are compared with the server's own clock (Date), if it is known.
     """
     server_now = server_time(headers, now)
     for name in (*_WAITS, *_WAITS_MS):
@@ -71,8 +71,8 @@ def asked_wait(
 
 
 def wait_in_body(body: bytes, now: float) -> float:
-    """Seconds that the body of a rate limit asks to wait; 0.0 if it says nothing. Its beginning is
-    enough."""
+    """Seconds to wait according to the body of a rate-limit response; 0.0 if it does not say. The
+    beginning of the body is enough."""
     found = re.search(_IN_BODY, body[:4096].decode("utf-8", "replace"))
     secs = wait_in(found[2], now) if found else None
     if found is None or secs is None or secs <= 0:
@@ -81,7 +81,7 @@ def wait_in_body(body: bytes, now: float) -> float:
 
 
 def spent_wait(headers: Mapping[str, str], limits: RateLimit, now: float) -> float:
-    """With `adaptive`: seconds until the budget is refilled if at most one request is left."""
+    """With `adaptive`: seconds until the budget is refilled, if at most one request is left."""
     left = remaining(headers, limits)
     if left is None or left > 1:
         return 0.0
@@ -89,9 +89,9 @@ def spent_wait(headers: Mapping[str, str], limits: RateLimit, now: float) -> flo
 
 
 def says_limited(status: int, headers: Mapping[str, str], said: str, limits: RateLimit) -> bool:
-    """Whether an error answer means that there were too many requests, whatever its status.
+    """Whether an error response means that there were too many requests, regardless of its status.
 
-    `said`: what its body says. GitHub and Google answer 403, Linear 400, Slack 200.
+    `said`: the message in its body. GitHub and Google send 403, Linear 400, Slack 200.
     """
     if status in (420, 429):
         return True
@@ -102,12 +102,8 @@ def says_limited(status: int, headers: Mapping[str, str], said: str, limits: Rat
     return (status in (200, 400, 403)) and bool(re.search(_SAYS_LIMITED, said))
 
 
-def _spent_or_asked(headers: Mapping[str, str], limits: RateLimit) -> bool:
-    return remaining(headers, limits) == 0 or any(headers.get(name) for name in _WAITS)
-
-
 def remaining(headers: Mapping[str, str], limits: RateLimit) -> float | None:
-    """How many requests are left; the least, where several budgets are told."""
+    """How many requests are left; the smallest number if there are several budgets."""
     found = []
     for name in (limits.remaining_header, *_REMAINING):
         for part in headers.get(name, "").split(","):
@@ -131,7 +127,7 @@ def _reset(headers: Mapping[str, str], limits: RateLimit, now: float) -> tuple[f
 
 
 def _policies(headers: Mapping[str, str]) -> Iterator[dict[str, float]]:
-    """The members of `RateLimit`: of each policy, or, in older drafts, of the only one."""
+    """The members of `RateLimit`: of each policy, or of the only one in older drafts."""
     text = headers.get("RateLimit", "")
     if not text:
         return
@@ -141,7 +137,7 @@ def _policies(headers: Mapping[str, str]) -> Iterator[dict[str, float]]:
 
 
 def wait_in(value: str, now: float) -> float | None:
-    """Seconds from `now` (Unix seconds) that a header's value means; None if it means nothing."""
+    """A header's value in seconds from `now` (Unix seconds); None if it is not a time."""
     text = value.strip().strip('"').strip()
     if not text:
         return None
@@ -165,7 +161,7 @@ def _one(text: str, now: float) -> float | None:
 
 
 def _from_now(secs: float, now: float) -> float:
-    """A number of seconds, or a point in time by its size."""
+    """A number of seconds, or, if it is large enough, a point in time."""
     if secs < SMALLEST_EPOCH:
         return secs
     at = instant(secs)
@@ -184,7 +180,7 @@ def _length(text: str) -> float | None:
 
 
 def server_time(headers: Mapping[str, str], now: float) -> float:
-    """The server's own clock, if it shows it."""
+    """The server's own clock (Date), or `now` if it is not known."""
     return _date(headers.get("Date", "")) or now
 
 

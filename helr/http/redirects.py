@@ -1,7 +1,7 @@
-"""Which redirects are followed: those that stay at the same origin, and few of them.
+"""Which redirects are followed: only those that stay at the same origin, and only a few.
 
-A redirect elsewhere is refused, because the headers that would follow it hold secrets. So is one
-that forgets what was asked for: without the cursor, the first page would come again and again.
+A redirect to another origin is refused, because the request's headers hold secrets. So is one that
+drops the query: without the cursor, the API would return the first page every time.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from helr.http.failures import RefusedError
 from helr.urls import origin, safe_url
 
 MOST = 5
-SEE_OTHER = 303  # what was asked for is done; its result is there
+SEE_OTHER = 303  # the result of the request is at the other address
 STATUSES = frozenset((301, 302, SEE_OTHER, 307, 308))
 
 
 def target(name: str, status: int, headers: Mapping[str, str], url: str) -> str | None:
-    """The URL to go on with, or None if the answer is no redirect. Raises RefusedError."""
+    """The URL to request next, or None if the response is not a redirect. Raises RefusedError."""
     location = _text(headers.get("Location", ""))
     if status not in STATUSES or not location:
         return None
@@ -29,21 +29,26 @@ def target(name: str, status: int, headers: Mapping[str, str], url: str) -> str 
         there, same = location, False
     if not same:
         raise RefusedError(
-            f"{name}: {safe_url(url)}: redirected (HTTP {status}) to {safe_url(there)}, which is"
-            " another origin; not followed, since the credentials would go there too; put the"
-            " address that is meant into `url`"
+            f"not following the redirect (HTTP {status}) to {safe_url(there)}: the credentials"
+            " would be sent to another origin",
+            where=safe_url(url),
+            do="if you trust that address, put it into `url`",
+            source=name,
         )
     lost = [] if status == SEE_OTHER else _lost(url, there)
     if lost:
         raise RefusedError(
-            f"{name}: {safe_url(url)}: redirected (HTTP {status}) to {safe_url(there)}, which drops"
-            f" the query ({', '.join(lost)}); put that address into `url`"
+            f"the redirect (HTTP {status}) to {safe_url(there)} drops the query"
+            f" ({', '.join(lost)})",
+            where=safe_url(url),
+            do="put that address into `url`",
+            source=name,
         )
     return there
 
 
 def _text(location: str) -> str:
-    """Headers are read as Latin-1; servers that do not escape an address send UTF-8."""
+    """A header, read as Latin-1; servers that do not escape a URL send UTF-8."""
     try:
         return location.encode("latin-1").decode()
     except UnicodeError:
@@ -51,8 +56,8 @@ def _text(location: str) -> str:
 
 
 def _lost(url: str, there: str) -> list[str]:
-    """The names of the parameters that the redirect forgets; none if it leads to something else,
-    with a query of its own."""
+    """The names of the parameters that the redirect drops; none if it leads to another path with
+    a query of its own."""
     asked, given = urlsplit(url), urlsplit(there)
     kept = dict(parse_qsl(given.query, keep_blank_values=True))
     same_place = asked.path.strip("/") == given.path.strip("/")

@@ -1,7 +1,7 @@
-"""The TLS context of a source: verification is always on, `resilience.tls` adds to it.
+"""The TLS context of a source: verification is always on; `resilience.tls` adds to it.
 
-Certificates from the environment never touch the disk, except for a client certificate,
-which OpenSSL takes from a file only: there it is an anonymous file in memory.
+Certificates from the environment never touch the disk. OpenSSL reads a client certificate only
+from a file, so that one is put into an anonymous file in memory.
 """
 
 from __future__ import annotations
@@ -15,25 +15,37 @@ from pathlib import Path
 from helr.errors import UnusableError
 from helr.model import Source, Tls
 
+KEY = "resilience.tls"
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def make_context(source: Source) -> ssl.SSLContext:
     """Raises UnusableError when a certificate, key or variable cannot be used."""
-    tls, where = source.resilience.tls, f"{source.name}: resilience.tls"
+    try:
+        return _make_context(source.resilience.tls)
+    except UnusableError as error:
+        error.source = source.name
+        raise
+
+
+def _make_context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host name
     context.minimum_version = VERSIONS[tls.min_version or "1.2"]
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate CA may be named alone
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate CA alone is enough
     context.set_alpn_protocols(["http/1.1"])
     own = tls.ca_file or tls.ca_env
     if not (tls.ca_only and own):
         _trust_system(context)
     if own:
-        _trust_own(context, tls, where)
+        _trust_own(context, tls)
     if tls.client_cert_file or tls.client_cert_env:
-        _identify(context, tls, where)
+        _identify(context, tls)
     elif tls.client_key_file or tls.client_key_env:
-        raise UnusableError(f"{where}: a client key needs client_cert_file or client_cert_env")
+        raise UnusableError(
+            "the client key has no certificate",
+            where=KEY,
+            do="set client_cert_file or client_cert_env",
+        )
     return context
 
 
@@ -47,13 +59,19 @@ def _trust_system(context: ssl.SSLContext) -> None:
                 else:
                     context.load_verify_locations(cafile=bundle)
             except OSError as error:
-                raise UnusableError(f"{variable}: {bundle}: {_why(error)}") from None
+                raise UnusableError(
+                    _why(error),
+                    where=f"{variable}: {bundle}",
+                    do="set it to a file or directory of CA certificates in PEM",
+                ) from None
             return
     paths = ssl.get_default_verify_paths()  # SSL_CERT_FILE and SSL_CERT_DIR count
     bundle, directory = paths.cafile, paths.capath
     links = sum(1 for _ in Path(directory).glob("*.[0-9]")) if directory else 0
     if directory and links and links >= (_count(bundle) if bundle else 0):
-        context.load_verify_locations(capath=directory)  # read when needed, not 140 in advance
+        context.load_verify_locations(
+            capath=directory
+        )  # loads a certificate when needed, not all 140
         return
     if bundle:
         context.load_verify_locations(cafile=bundle)
@@ -64,61 +82,65 @@ def _trust_system(context: ssl.SSLContext) -> None:
 
 
 def _count(bundle: str) -> int:
-    """How many certificates a bundle holds; one may have been added there alone."""
+    """How many certificates a bundle holds; one may have been added only there."""
     try:
         return Path(bundle).read_bytes().count(b"-----BEGIN ")
     except OSError:
         return 0
 
 
-def _trust_own(context: ssl.SSLContext, tls: Tls, where: str) -> None:
-    what = f"{where}.ca_file: {tls.ca_file}"
-    pem = None
+def _trust_own(context: ssl.SSLContext, tls: Tls) -> None:
+    where, pem = f"{KEY}.ca_file: {tls.ca_file}", None
     if not tls.ca_file:
-        what = f"{where}.ca_env: {tls.ca_env}"
-        pem = _variable(tls.ca_env or "", f"{where}.ca_env")
+        where = f"{KEY}.ca_env: {tls.ca_env}"
+        pem = _variable(tls.ca_env or "", f"{KEY}.ca_env")
     try:
         context.load_verify_locations(cafile=tls.ca_file, cadata=pem)
     except (OSError, ValueError) as error:
-        raise UnusableError(f"{what}: {_why(error)}; expected certificates in PEM") from None
+        do = "provide CA certificates in PEM"
+        raise UnusableError(_why(error), where=where, do=do) from None
 
 
-def _identify(context: ssl.SSLContext, tls: Tls, where: str) -> None:
+def _identify(context: ssl.SSLContext, tls: Tls) -> None:
     if not (tls.client_key_file or tls.client_key_env):
         raise UnusableError(
-            f"{where}: a client certificate needs client_key_file or client_key_env"
+            "the client certificate has no key",
+            where=KEY,
+            do="set client_key_file or client_key_env",
         )
     cert_key = f"client_cert_{'file' if tls.client_cert_file else 'env'}"
     key_key = f"client_key_{'file' if tls.client_key_file else 'env'}"
     with (
-        _as_file(tls.client_cert_file, tls.client_cert_env, f"{where}.{cert_key}") as cert,
-        _as_file(tls.client_key_file, tls.client_key_env, f"{where}.{key_key}") as key,
+        _as_file(tls.client_cert_file, tls.client_cert_env, f"{KEY}.{cert_key}") as cert,
+        _as_file(tls.client_key_file, tls.client_key_env, f"{KEY}.{key_key}") as key,
     ):
         try:
             context.load_cert_chain(cert, key, password=_no_password)
         except (OSError, ValueError) as error:
             raise UnusableError(
-                f"{where}.{cert_key} and {key_key}: {_why(error)}; expected a certificate and"
-                " its own unencrypted key in PEM"
+                _why(error),
+                where=f"{KEY}.{cert_key} and {key_key}",
+                do="provide a certificate and its own unencrypted key in PEM",
             ) from None
 
 
 def _no_password() -> str:
-    """OpenSSL would ask at the terminal."""
+    """Without it, OpenSSL would prompt at the terminal."""
     raise ValueError("the key is encrypted")
 
 
 @contextmanager
-def _as_file(path: str | None, variable: str | None, what: str) -> Iterator[str]:
-    """A path to read the PEM from; a variable's goes into a file that is only in memory."""
+def _as_file(path: str | None, variable: str | None, where: str) -> Iterator[str]:
+    """A path to read the PEM from; a variable's value goes into a file in memory."""
     if path:
         try:
             Path(path).open("rb").close()
         except OSError as error:
-            raise UnusableError(f"{what}: {path}: {_why(error)}") from None
+            do = "name a PEM file that helr can read"
+            raise UnusableError(_why(error), where=f"{where}: {path}", do=do) from None
         yield path
         return
-    pem = _variable(variable or "", what).encode()
+    pem = _variable(variable or "", where).encode()
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("helr", os.MFD_CLOEXEC)
         try:
@@ -135,10 +157,11 @@ def _as_file(path: str | None, variable: str | None, what: str) -> Iterator[str]
         yield file.name
 
 
-def _variable(name: str, what: str) -> str:
+def _variable(name: str, where: str) -> str:
     value = os.environ.get(name, "")
     if not value.strip():
-        raise UnusableError(f"{what}: the environment variable {name} is not set or empty")
+        what = f"the environment variable {name} is not set or empty"
+        raise UnusableError(what, where=where, do=f"set {name} to the text of the PEM file")
     return value
 
 

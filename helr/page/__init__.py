@@ -1,1 +1,1 @@
-"""A response becomes a page: bytes to events."""
+"""From a response to a page: bytes become events."""

@@ -1,7 +1,7 @@
-"""The slow way to read a page: what msgspec refuses and `json` accepts is sliced unchanged.
+"""The slow way to read a page: a page that msgspec rejects and `json` accepts is sliced unchanged.
 
-msgspec (0.22) refuses escaped lone surrogates and deep nesting that Python's json module takes;
-such a page is still delivered byte for byte. What json refuses too is described for the user.
+msgspec (0.22) rejects escaped lone surrogates and deep nesting that Python's json module accepts;
+such a page is still delivered byte for byte. If json rejects it too, the user is told why.
 """
 
 from __future__ import annotations
@@ -11,40 +11,47 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-# What a body may end with when it is cut inside a number, a literal or an escape.
+# How a body may end that is cut inside a number, a literal or an escape.
 _CUT = re.compile(r"-|\.|[eE][+-]?|t|tr|tru|f|fa|fal|fals|n|nu|nul|\\?u?[0-9a-fA-F]{0,4}")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _WINDOWS = (1 << 10, 1 << 16)
 
 
 class NotAPageError(ValueError):
-    """No page of event objects. `advice`: what to do. `cut`: it may be the beginning of one."""
+    """Not a page of event objects.
 
-    def __init__(self, message: str, advice: str, *, cut: bool = False) -> None:
-        super().__init__(message)
+    `subject`: what is wrong, `found`: how it is wrong. `advice`: what to do. `cut`: it may be the
+    beginning of a page.
+    """
+
+    def __init__(
+        self, found: str, advice: str, *, subject: str = "the body", cut: bool = False
+    ) -> None:
+        super().__init__(f"{subject} {found}")
+        self.found = found
         self.advice = advice
         self.cut = cut
 
 
-_NOT_JSON = "check `url`, and what it is that answers there"
+_NOT_JSON = "check `url`, and what responds there"
 _BROKEN = (
-    "tell the API's vendor; on_parse_error: skip_event sets the broken events aside and delivers "
-    "the rest"
+    "tell the API's vendor, and set on_parse_error: skip_event to set aside the broken events and"
+    " deliver the rest"
 )
-_EARLY = "the server or a proxy ended it too early; if it comes again, lower `limit`"
-_ELSEWHERE = "set response_events_path to where the events stand"
+_EARLY = "if it persists, lower `limit`, and check any proxy in between"
+_ELSEWHERE = "set response_events_path to the path of the events"
 _BESIDE = (
-    "check response_events_path; on_parse_error: skip_event sets such elements aside and delivers "
-    "the rest"
+    "check response_events_path, or set on_parse_error: skip_event to set aside such elements and"
+    " deliver the rest"
 )
 
 
 def _no_constant(name: str) -> Any:
-    raise NotAPageError(f"the body is not JSON ({name} is no JSON number)", _BROKEN)
+    raise NotAPageError(f"is not JSON ({name} is not a JSON number)", _BROKEN)
 
 
 def _number(text: str) -> int | float:
-    """Beyond Python's 4,300 digits a float; what is delivered is the number's text."""
+    """A float above Python's 4,300 digits; the number is delivered as it is written anyway."""
     try:
         return int(text)
     except ValueError:
@@ -58,15 +65,15 @@ def load(body: bytes | bytearray) -> Any:
     """The whole body decoded (numbers of any length). Raises NotAPageError."""
     text = body.decode("utf-8", "surrogatepass")
     if not text.strip():
-        raise NotAPageError("the body is empty", _NOT_JSON, cut=True)
+        raise NotAPageError("is empty", _NOT_JSON, cut=True)
     try:
         return _json.decode(text)
     except RecursionError:
         raise _too_deep() from None
     except json.JSONDecodeError as error:
         cut = _cut(text, error)
-        what = "the body is JSON cut short" if cut else "the body is not JSON"
-        said = error.msg.lower().removesuffix(" at")
+        what = "is incomplete JSON" if cut else "is not JSON"
+        said = error.msg.lower().removesuffix(" at")  # Python's words
         place = f"{said} at byte {len(text[: error.pos].encode('utf-8', 'replace'))}"
         advice = _BROKEN if text.lstrip()[:1] in ("{", "[") else _NOT_JSON
         raise NotAPageError(f"{what} ({place})", _EARLY if cut else advice, cut=cut) from None
@@ -74,14 +81,14 @@ def load(body: bytes | bytearray) -> Any:
 
 def _too_deep() -> NotAPageError:
     return NotAPageError(
-        "the body is nested too deeply",
-        "tell the API's vendor: no JSON parser reads that; on_parse_error: skip_event sets such "
-        "events aside and delivers the rest",
+        "is nested too deeply for a JSON parser",
+        "tell the API's vendor, and set on_parse_error: skip_event to set aside such events and"
+        " deliver the rest",
     )
 
 
 def _cut(text: str, error: json.JSONDecodeError) -> bool:
-    """Whether the text is wrong only in that it ends too early."""
+    """Whether the only fault of the text is that it ends too early."""
     rest = text[error.pos : error.pos + 12].rstrip()
     ends = error.pos + 12 >= len(text) and _CUT.fullmatch(rest) is not None
     return not rest or ends or error.msg.startswith("Unterminated")
@@ -99,13 +106,13 @@ def dig(value: Any, path: str) -> Any:
 def events(
     body: bytes | bytearray, whole: Any, keys: Sequence[str]
 ) -> tuple[list[bytes], list[Any]]:
-    """The events as they stand in the body, and decoded. Raises NotAPageError."""
+    """The events as they are written in the body, and decoded. Raises NotAPageError."""
     text = body.decode("utf-8", "surrogatepass")
     where, found = _find(whole, keys)
     for number, event in enumerate(found):
         if not isinstance(event, dict):
-            what = f"{where or 'the array'}[{number}] is {kind(event)}, not an event"
-            raise NotAPageError(what, _BESIDE)
+            element = f"{where or 'the array'}[{number}]"
+            raise NotAPageError(f"is {kind(event)}, not an event", _BESIDE, subject=element)
     try:
         return _slices(text, where), found
     except RecursionError:
@@ -123,30 +130,31 @@ def _find(whole: Any, keys: Sequence[str]) -> tuple[str, list[Any]]:
     if isinstance(whole, list):
         return "", whole
     if not isinstance(whole, dict):
-        raise NotAPageError(f"the body is {kind(whole)}, no page of events", _NOT_JSON)
+        raise NotAPageError(f"is {kind(whole)}, not a page of events", _NOT_JSON)
     for key in keys:
         found = dig(whole, key)
         if isinstance(found, list):
             return key, found
         if found is not None and len(keys) == 1:
-            raise NotAPageError(f"{key} is {kind(found)}, no array of events", _ELSEWHERE)
+            what = f"is {kind(found)}, not an array of events"
+            raise NotAPageError(what, _ELSEWHERE, subject=key)
     raise no_events(keys)
 
 
 def no_events(keys: Sequence[str]) -> NotAPageError:
-    return NotAPageError(f"the body has no array of events at {', '.join(keys)}", _ELSEWHERE)
+    return NotAPageError(f"has no array of events at {', '.join(keys)}", _ELSEWHERE)
 
 
 def not_utf8() -> NotAPageError:
-    return NotAPageError("the body is not UTF-8", "set on_invalid_utf8: replace or escape")
+    return NotAPageError("is not UTF-8", "set on_invalid_utf8 to replace or escape")
 
 
 def cut_short() -> NotAPageError:
-    return NotAPageError("the body is JSON cut short", _EARLY, cut=True)
+    return NotAPageError("is incomplete JSON", _EARLY, cut=True)
 
 
 def string(text: str) -> str:
-    """A JSON string decoded; as it is written where it is not a valid one."""
+    """A decoded JSON string; if it is invalid, the text between its quotes."""
     try:
         return str(_json.decode(text))
     except ValueError:
@@ -154,7 +162,7 @@ def string(text: str) -> str:
 
 
 def kind(value: Any) -> str:
-    """`null`, `a string` …, as messages call it."""
+    """The kind of a value as messages call it: `null`, `a string` …"""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -164,8 +172,8 @@ def kind(value: Any) -> str:
 
 
 def end_of(text: str, at: int) -> int:
-    """Where the value that starts at `at` ends, -1 where there is none. json counts the lines
-    before an error, so it sees only a part of the text where that is enough."""
+    """Where the value that starts at `at` ends; -1 if there is none. json counts the lines before
+    an error, so it gets only a part of the text if that is enough."""
     for size in (*_WINDOWS, len(text)):
         part = text[at : at + size]
         try:
@@ -181,13 +189,13 @@ def end_of(text: str, at: int) -> int:
 
 
 def skip(text: str, at: int) -> int:
-    """Where the next thing that is not white space is."""
+    """The next place that is not white space."""
     match = _SPACE.match(text, at)
     return match.end() if match else at
 
 
 def members(text: str, at: int) -> Iterator[tuple[str, int, int, int]]:
-    """Of each member of the object that starts at `at` (known to be valid): its name, where it
+    """For each member of the object that starts at `at` (known to be valid): its name, where it
     starts, and where its value starts and ends."""
     at = skip(text, skip(text, at) + 1)
     while text[at] != "}":

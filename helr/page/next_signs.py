@@ -1,6 +1,6 @@
-"""What in an answer says that there are more pages, wherever a vendor writes it.
+"""Signs in a response that there are more pages, wherever a vendor puts them.
 
-Looked for only at the end of a chain, where the configured paths found no next page.
+Checked only at the end of a chain, when the configured paths found no next page.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from helr.log import excerpt
 
 _DEEP = 4
-_MOST = 6  # signs that are named
+_MOST = 6  # signs to report
 _LARGEST = 4096  # bytes of a value that can be a token or a count
 # names without case and punctuation
 _TOKENS = (
@@ -28,7 +28,7 @@ _YES = (
 )
 _NO = ("islast", "islastpage", "lastpage", "last", "done")
 _PAGING = ("paging", "pagination", "pageinfo", "page", "cursors", "resultinfo", "searchmetadata")
-_INSIDE = ("after", "cursor", "offset")  # signs in what is called as above: never at offset 0
+_INSIDE = ("after", "cursor", "offset")  # signs in an object of such a name; never at offset 0
 _TOTALS = ("total", "totalcount", "totalresults", "totalrecords", "totalitems", "totalhits")
 _PAGES = ("totalpages", "pagecount", "pages", "lastpage")
 _LINKS = ("links", "link")
@@ -41,10 +41,10 @@ _FALSE = (b"false", b'"false"')
 def next_signs(
     body: Any, headers: Mapping[str, str], events: int, *, first: bool = True
 ) -> list[str]:
-    """Where an answer with that many events says that there are more: paths in its body, headers.
+    """Where a response with that many events says that there are more: paths in its body, headers.
 
-    `body`: its bytes, or what is decoded of it, where msgspec does not read it.
-    `first`: it is a chain's first page, whose events can be compared with a total.
+    `body`: its bytes, or the decoded body if msgspec cannot read it.
+    `first`: whether it is the first page of a chain, whose events can be compared with a total.
     """
     found = list(_in_headers(headers))
     if isinstance(body, (dict, list)):
@@ -81,7 +81,7 @@ def _bare(name: str) -> str:
 
 
 def _signs(raw: bytes, path: str, inside: str, depth: int, events: int) -> Iterator[str]:
-    """`inside`: the name of the object that `raw` is."""
+    """`inside`: the name of the object in `raw`."""
     for key, part in _decoded(raw, dict[str, msgspec.Raw], {}).items():
         value, name, where = bytes(part), _bare(key), f"{path}{key}"
         if _says_more(name, value, inside, events):
@@ -94,7 +94,7 @@ def _signs(raw: bytes, path: str, inside: str, depth: int, events: int) -> Itera
 
 
 def _says_more(name: str, value: bytes, inside: str, events: int) -> bool:
-    """Whether one member of an object is a sign. `value`: its JSON."""
+    """Whether a member of an object is a sign. `value`: its JSON."""
     if name in _YES:
         return value in _TRUE
     if name in _NO and value in _FALSE:
@@ -113,7 +113,7 @@ def _says_more(name: str, value: bytes, inside: str, events: int) -> bool:
 
 
 def _leads_on(raw: bytes) -> bool:
-    """Whether an array of links, each with its relation, has one to the next page."""
+    """Whether an array of links, each with a relation, contains a link to the next page."""
     links = _decoded(raw, list[dict[str, Any]], [])
     return any(str(link.get(name)).lower() == "next" for link in links for name in _RELATIONS)
 

@@ -1,4 +1,4 @@
-"""Dotted paths compiled to a msgspec Struct that decodes only them, and one getter a path."""
+"""Dotted paths, compiled to a msgspec Struct that decodes nothing else, and one getter per path."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ Getter = Callable[[Any], Any]
 
 
 class UnfitError(ValueError):
-    """One path lies inside another, or a key has a character that no Struct's field can have."""
+    """One path is inside another, or a key has a character that a Struct field cannot have."""
 
 
 def compile_paths(paths: Mapping[str, Any]) -> tuple[Any, dict[str, Getter]]:
-    """A Struct for `{path: type of its value}` and, per path, what reads it (None when absent).
+    """A Struct for `{path: type of its value}`, and a getter per path (None if it is absent).
 
-    The fields are called f0, f1 … Raises UnfitError.
+    The fields are named f0, f1 … Raises UnfitError.
     """
     tree: dict[str, Any] = {}
     if not all(map(_is_fit, "".join(paths))):
         raise UnfitError
     for path, kind in paths.items():
         *branches, leaf = keys = path.split(".")
-        if "" in keys:  # msgspec takes an empty name for none
+        if "" in keys:  # msgspec treats an empty name as no name
             raise UnfitError(path)
         node = tree
         for key in branches:

@@ -1,8 +1,9 @@
-"""What the body of an error answer says: its code, its own sentence, and whether it is one at all.
+"""What the body of an error response says: its code, its message, and whether it is an error.
 
 Vendors spell this in many ways; the names below are those of Slack, Google, Okta, GitHub,
 Microsoft, Atlassian, AWS, Apigee, Cloudflare, Duo, Zoom, Auth0, FastAPI, WeChat, RFC 6749 (OAuth),
-RFC 9457 (problem details) and GraphQL. They are compared without case, `_`, `-` and spaces.
+RFC 9457 (problem details) and GraphQL. They are compared without regard to case, `_`, `-` and
+spaces.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import msgspec
 
 from helr.log import excerpt
 
-HEAD_BYTES = 65_536  # the beginning of a body that is looked at
+HEAD_BYTES = 65_536  # how much of a body is read
 _ERRORS = ("error", "errors", "fault", "fail", "odataerror", "exception")
-_INNER = (*_ERRORS, "detail", "details")  # where the words may be
+_INNER = (*_ERRORS, "detail", "details")  # where code and message may be
 _AROUND = ("meta", "metadata", "response", "header", "result", "status")
 _CODES = (
     *("error", "errorcode", "errcode", "errorname", "faultcode", "code", "status", "reason", "key"),
@@ -39,32 +40,32 @@ _DEEP = 4
 
 
 class Words(msgspec.Struct, frozen=True):
-    """`code`: a short name of the error. `sentence`: what the vendor says of it. Both are fit to
-    be shown: without secrets, on one line."""
+    """`code`: a short name of the error. `sentence`: the vendor's message. Both are safe to show:
+    without secrets, on one line."""
 
     code: str | None = None
     sentence: str | None = None
 
     def __str__(self) -> str:
-        """` CODE "sentence"`, as it follows `HTTP 400`; empty when there are no words."""
+        """` CODE "sentence"`, to be put after `HTTP 400`; empty if there is neither."""
         quoted = f' "{self.sentence}"' if self.sentence else ""
         return (f" {self.code}" if self.code else "") + quoted
 
 
 def said(head: bytes, status: int) -> Words:
-    """What the beginning of a body says, in JSON, in XML, in HTML or as plain text."""
+    """The code and message in the beginning of a body: JSON, XML, HTML or plain text."""
     found = parsed(head)
     return words(_plain_text(head, status) if found is None else found, status)
 
 
 def words(body: Any, status: int) -> Words:
-    """What a decoded body says. A code that only repeats the HTTP status is none."""
+    """The code and message in a decoded body. A code that repeats the HTTP status is ignored."""
     code, sentence = _words(body, _DEEP, str(status))
     return Words(code, None if sentence == code else sentence)
 
 
 def parsed(body: bytes | bytearray) -> Any:
-    """What the beginning of a body holds; None for what cannot be read."""
+    """The beginning of a body, decoded; None if it cannot be decoded."""
     try:
         text = body[:HEAD_BYTES].decode("utf-8-sig", "replace")
         return msgspec.json.decode(text)
@@ -73,8 +74,8 @@ def parsed(body: bytes | bytearray) -> Any:
 
 
 def is_error(body: Any, *, with_events: bool = False) -> bool:
-    """Whether a decoded body is an error, whatever its status says. `with_events`: it has its
-    array, an empty one, so that what may be the echo of a filter is no sign."""
+    """Whether a decoded body is an error, regardless of its status. `with_events`: it has an array
+    of events, an empty one, so members that may repeat a filter of the request do not count."""
     if not isinstance(body, dict):
         return False
     return _is_error(body, _STATUSES[:2] if with_events else (*_STATUSES, *_OUTCOMES)) or any(
@@ -92,7 +93,7 @@ def _is_error(body: dict[str, Any], outcomes: tuple[str, ...]) -> bool:
 
 
 def _is_wrong(value: Any) -> bool:
-    """Whether what is found at `error` says that there is one: not `{"code": 0}`, `"none"`."""
+    """Whether the value of `error` means that there is one: not `{"code": 0}` or `"none"`."""
     if isinstance(value, dict):
         codes = list(_members(value, ("code", "errorcode", "errcode", "status")))
         return bool(value) and not (codes and all(map(_says_nothing, codes)))
@@ -104,7 +105,7 @@ def _says_nothing(value: Any) -> bool:
 
 
 def _members(body: dict[str, Any], names: tuple[str, ...]) -> Iterator[Any]:
-    """The values at those names, in the order of the names."""
+    """The values of those members, in the order of the names."""
     known = {_bare(key): value for key, value in reversed(body.items())}
     return (known[name] for name in names if name in known)
 
@@ -146,8 +147,8 @@ def _text(value: Any) -> str | None:
 
 
 def _plain_text(head: bytes, status: int) -> str | None:
-    """The text of a body that is not JSON: of HTML its title, of XML what is between its tags.
-    None for what is not text, and for what only repeats the status (`502 Bad Gateway`)."""
+    """The text of a body that is not JSON: the title of HTML, the text between the tags of XML.
+    None if it is not text, or only repeats the status (`502 Bad Gateway`)."""
     text = _visible(head)
     from http.client import responses
 

@@ -1,7 +1,7 @@
-"""The good events of a page that is not all good: `on_parse_error: skip_event`.
+"""The good events of a page with broken ones: `on_parse_error: skip_event`.
 
-A page's array is cut at its commas without being understood, each element is decoded for itself,
-and what is not a JSON object in UTF-8 is set aside. What surrounds the array must still be JSON.
+A page's array is cut at its commas without being parsed, and each element is decoded on its own; an
+element that is not a JSON object in UTF-8 is set aside. The rest of the body must be valid JSON.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 from helr.page import json_fallback
 from helr.page.page import Reject
 
-# A string, up to the end where nothing ends it, or what cuts.
+# A string (to the end of the text if it is not terminated), or a delimiter.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
 _FIRST = re.compile(r'\{[ \t\r\n]*("[^"\\]*")')  # how an event begins
 _LAST = re.compile(r"\}[ \t\r\n]*\]")  # how an array of them ends
-_ENDS = 20  # places that are tried for the end of an array
+_ENDS = 20  # places to try for the end of an array
 _BETWEEN = re.compile(r"\}[ \t\r\n]*,[ \t\r\n]*\{")
-_lenient = json.JSONDecoder(strict=False)  # NaN and control characters are not the question
+_lenient = json.JSONDecoder(strict=False)  # NaN and control characters do not matter here
 _OPENING, _CLOSING = "[{", "]}"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
@@ -29,8 +29,8 @@ _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 def events(
     body: bytes | bytearray, keys: Sequence[str]
 ) -> tuple[list[bytes], list[Any], Any, list[Reject]]:
-    """The events as they are in the body, the same decoded, what surrounds them decoded (with an
-    empty array in their place), and what was set aside. Raises NotAPageError."""
+    """The events as they are written in the body, the same events decoded, the rest of the body
+    decoded (with an empty array in their place), and the rejects. Raises NotAPageError."""
     text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     where, start = _find(text, keys)
     spans, around = _cut(text, start)
@@ -47,11 +47,11 @@ def events(
 
 
 def _cut(text: str, start: int) -> tuple[list[tuple[int, int]], Any]:
-    """Where the elements of the array at `start` are, and what surrounds it, decoded.
+    """Where the elements of the array at `start` are, and the rest of the body, decoded.
 
-    A string that ends too early, too late or never (`"say "hi""`, `"C:\\dir\\"`) turns what follows
-    it inside out, the end of the array too: that is then where the rest of the body is JSON.
-    Raises NotAPageError.
+    A string that ends too early, too late or never (`"say "hi""`, `"C:\\dir\\"`) swaps strings and
+    structure after it, so the end of the array is not found; it is then assumed to be at a place
+    after which the rest of the body is valid JSON. Raises NotAPageError.
     """
     try:
         end, spans = _elements(text, start)
@@ -70,8 +70,8 @@ def _cut(text: str, start: int) -> tuple[list[tuple[int, int]], Any]:
 
 
 def _one_by_one(text: str, begin: int, stop: int) -> Iterator[tuple[int, int]]:
-    """The elements between two places. Where one that is broken ends cannot be told from itself:
-    at the next that begins as events of this API do, with the same key."""
+    """The elements between two places. The end of a broken element cannot be found from the element
+    itself: it ends where the next one begins like the events of this API, with the same key."""
     first = _FIRST.search(text, begin, stop)
     key = re.escape(first[1]) if first else "(?!)"
     following = re.compile(r"\}[ \t\r\n]*,[ \t\r\n]*(?=\{[ \t\r\n]*" + key + ")")
@@ -88,7 +88,7 @@ def _one_by_one(text: str, begin: int, stop: int) -> Iterator[tuple[int, int]]:
 
 
 def _misquoted(element: str) -> bool:
-    """Whether a string in it ends too early or too late, so that the next element is in it too."""
+    """Whether a string in it ends too early or too late, so that it contains the next element."""
     try:
         _lenient.decode(element)
     except json.JSONDecodeError:
@@ -100,25 +100,25 @@ def _misquoted(element: str) -> bool:
 
 
 def _decode(element: str) -> tuple[Any, str]:
-    """The event, or why the element is none."""
+    """The event, or why the element is not an event."""
     try:
         found = _load(element)
     except json_fallback.NotAPageError as error:
-        return None, str(error).replace("the body ", "", 1)
+        return None, error.found
     if not isinstance(found, dict):
         return None, f"is {json_fallback.kind(found)}, not an event"
     return found, ""
 
 
 def _load(text: str) -> Any:
-    """JSON decoded. Raises NotAPageError."""
+    """Decode JSON. Raises NotAPageError."""
     if _NOT_UTF8.search(text):
         raise json_fallback.not_utf8()
     return json_fallback.load(text.encode("utf-8", "surrogatepass"))
 
 
 def _find(text: str, keys: Sequence[str]) -> tuple[str, int]:
-    """Which of the keys leads to an array, and where that begins. Raises NotAPageError."""
+    """The key that leads to an array, and where that array begins. Raises NotAPageError."""
     at = json_fallback.skip(text, 0)
     if text[at : at + 1] == "[":
         return "", at
@@ -126,7 +126,7 @@ def _find(text: str, keys: Sequence[str]) -> tuple[str, int]:
     for key in keys:
         try:
             begin = _value_at(text, at, key)
-        except json_fallback.NotAPageError as cut_short:  # nothing is found behind it
+        except json_fallback.NotAPageError as cut_short:  # nothing can be found after the cut
             error = cut_short
             continue
         if begin >= 0 and text[begin : begin + 1] == "[":
@@ -135,7 +135,7 @@ def _find(text: str, keys: Sequence[str]) -> tuple[str, int]:
 
 
 def _value_at(text: str, at: int, path: str) -> int:
-    """Where the value at a dotted path starts, -1 where there is none. Raises NotAPageError."""
+    """Where the value at a dotted path starts; -1 if there is none. Raises NotAPageError."""
     for name in path.split("."):
         at = next((value for found, value in _members(text, at) if found == name), -1)
         if at < 0:
@@ -144,8 +144,8 @@ def _value_at(text: str, at: int, path: str) -> int:
 
 
 def _members(text: str, at: int) -> Iterator[tuple[str, int]]:
-    """The name of each member of the object at `at`, and where its value starts. What is behind
-    the last one that is asked for may be broken."""
+    """The name of each member of the object at `at`, and where its value starts. The text after the
+    last member that is consumed may be broken."""
     if text[at : at + 1] != "{":
         return
     walk, end = _walk(text, at), at + 1
@@ -168,8 +168,8 @@ def _elements(text: str, at: int) -> tuple[int, list[tuple[int, int]]]:
 
 
 def _walk(text: str, at: int) -> Iterator[tuple[int, int, int]]:
-    """Of each element of the array or object that starts at `at`: its start, its end, and where
-    what follows its comma starts. Of an empty one there is one, empty element."""
+    """For each element of the array or object that starts at `at`: its start, its end, and the
+    place after its comma. An empty array or object has one, empty element."""
     depth, begin = 0, at + 1
     for token in _TOKEN.finditer(text, at):
         sign = token[0]

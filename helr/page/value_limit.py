@@ -1,8 +1,9 @@
-"""A small body can cost a lot of memory: 11 MB of `{},{},…` become 780 MB of objects.
+"""A small body can take a lot of memory: 11 MB of `{},{},…` become 780 MB of objects.
 
-So the values in a body are bounded (`max_response_values`) before any is made. Each has a comma, a
-bracket or a brace of its own. Counting them takes as long as a tenth of decoding, so samples at
-random places tell first whether there is anything to count: what they miss is small.
+So the number of values in a body is limited (`max_response_values`) before any is decoded. Each
+value has a comma, a bracket or a brace of its own. Counting them takes a tenth of the time of
+decoding, so samples at random places show first whether counting is worthwhile; what they miss is
+small.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import random
 
 _SIGNS = (b",", b"[", b"{")
 _SAMPLES, _SAMPLE_BYTES = 192, 256
-_DOUBT = 2  # times as many as the samples show may be there
+_DOUBT = 2  # there may be as many times more values than the samples show
 
 
 def values_over(body: bytes | bytearray, limit: int) -> int:
-    """How many values the body holds, when that is more than `limit`; else 0."""
+    """How many values the body contains if that is more than `limit`; otherwise 0."""
     size = len(body)
     if size < limit or _estimated(body, size) * _DOUBT < limit:
         return 0

@@ -1,4 +1,4 @@
-"""No secret reaches a recording: not by its name, in a URL or a header, nor by its value."""
+"""Keeps secrets out of recordings: by their names in URLs and headers, and by their values."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _DECODED = ("content-encoding", "content-length", "transfer-encoding")
 
 
 def query(request: Request) -> str:
-    """What was asked for: the query of the source's URL and the parameters, secrets hidden."""
+    """The request's query: that of the source's URL and the parameters, with secrets hidden."""
     parts = urlsplit(request.url).query, urlencode(request.params)
     return hidden_in_urls("?" + "&".join(part for part in parts if part)).strip("?")
 
 
 def headers(given: Mapping[str, str]) -> dict[str, str]:
-    """A response's headers, those that hold credentials hidden.
+    """A response's headers, with credentials hidden.
 
-    A body is recorded as it is without its Content-Encoding, so what describes the encoded one
-    is left out.
+    A body is recorded without its Content-Encoding, so the headers that describe the encoded body
+    are left out.
     """
     encoded = given.get("Content-Encoding")
     return {
@@ -33,6 +33,6 @@ def headers(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def body(given: bytes | bytearray) -> bytes:
-    """A body with every registered secret replaced, in whatever form it stands there."""
-    plain = given.decode("utf-8", "surrogateescape")  # whatever the bytes are, and back again
+    """A body with every registered secret replaced, in any encoding."""
+    plain = given.decode("utf-8", "surrogateescape")  # any bytes, and back again
     return redact(plain).encode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""A balancer's cookie through the command: `cookies: chain`."""
+"""A load balancer's cookie through the command: `cookies: chain`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COOKIE = "AWSALB=planted-node"
 
 
 def balancer(server: Server, connection: socket.socket) -> None:
-    """Three pages; a cursor is known only to the node that gave it."""
+    """Three pages; a cursor is valid only on the node that issued it."""
     while True:
         lines = server.read(connection).split("\r\n")
         cursor = int(parse_qs(urlsplit(lines[0].split()[1]).query).get("cursor", ["0"])[0])

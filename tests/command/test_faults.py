@@ -37,20 +37,20 @@ TOGETHER = 25  # sources in a run
 BASE_TIME = 1_760_000_000
 RETRY_AFTER = 100  # seconds, more than max_backoff_secs
 YEAR_2099 = 4_000_000_000
-# On a connection that was used before, these are taken for its end: asked again without a word.
+# On a reused connection, these look like its end: helr retries without logging anything.
 POOLED = ("reset", "close")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves behind. `pages`: delivered, of a fault on the first or a later page."""
+    """The outcome of a run. `pages`: delivered, with the fault on the first or on a later page."""
 
     pages: tuple[int, int] | None  # None: all
     tries: int = 1
-    failures: int = 0  # that the breaker counts
+    failures: int = 0  # counted by the breaker
     held: bool = False
     resets: int = 0
-    passes: bool = False  # whether helr tries again, so that a fault that strikes once is not seen
+    passes: bool = False  # whether helr retries, so that a fault that strikes once is not visible
 
 
 OUTCOMES = {
@@ -104,7 +104,7 @@ def cases() -> list[Case]:
 
 @dataclass
 class Met:
-    """A case whose fault was met: what came, and what it left behind."""
+    """A case after its fault struck: what was delivered, and the state."""
 
     case: Case
     mock: MockSlack
@@ -117,14 +117,14 @@ class Met:
 
 @dataclass
 class Later:
-    """What the good run after it brought for a case."""
+    """What the good run after it delivered for a case."""
 
     events: list[bytes]
     state: dict[str, str]
 
 
 class Matrix:
-    """All cases of this session: some together in a run, two runs side by side."""
+    """All cases of this session: several in each run, two runs in parallel."""
 
     def __init__(self, chosen: list[Case], base: Path) -> None:
         FAULTS["gzip-bomb"].reply(None)  # type: ignore[arg-type]  # packs its gigabyte only once
@@ -142,7 +142,7 @@ class Matrix:
 
 
 def together(cases: list[Case]) -> Iterator[list[Case]]:
-    """Cases that end with the same status, those that wait for timeouts apart and first."""
+    """Cases with the same exit status; those that wait for timeouts separately and first."""
 
     def alike(case: Case) -> tuple[bool, int]:
         return "resilience" not in case.entry.get("config", {}), case.exit
@@ -172,7 +172,7 @@ def test_every_fault_of_the_mock_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_fault(matrix: Matrix, case: Case) -> None:
-    """What is promised of the run that meets the fault."""
+    """What helr promises for the run in which the fault strikes."""
     met, _ = matrix.met(case)
     count = EVENTS + extra(case) if case.outcome.pages is None else LIMIT * _pages(case)
     assert met.status == case.exit, met.log
@@ -184,7 +184,7 @@ def test_fault(matrix: Matrix, case: Case) -> None:
 
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_later(matrix: Matrix, case: Case) -> None:
-    """A later good run delivers everything else, and nothing twice."""
+    """A later good run delivers all other events, and none twice."""
     met, later = matrix.met(case)
     events = met.events + later.events
     raws = met.mock.raw_events()
@@ -197,7 +197,7 @@ def test_later(matrix: Matrix, case: Case) -> None:
 
 
 def meet(cases: list[Case], directory: Path) -> dict[str, tuple[Met, Later]]:
-    """The run that meets the faults and the good one, as each source saw them."""
+    """The run with the faults and the good one, for each source."""
     directory.mkdir()
     helr = Helr(directory)
     mocks = {str(case): MockSlack(events=EVENTS, base_time=BASE_TIME) for case in cases}
@@ -236,7 +236,7 @@ def meet(cases: list[Case], directory: Path) -> dict[str, tuple[Met, Later]]:
 
 
 def begin(helr: Helr, cases: list[Case], mocks: dict[str, MockSlack]) -> None:
-    """Each source with its watermark at the oldest event, and its fault to come."""
+    """Each source with its watermark at the oldest event, and its fault pending."""
     store = SqliteStore(str(helr.cwd / STATE))
     for case in cases:
         mock = mocks[str(case)]
@@ -255,12 +255,12 @@ def start(mock: MockSlack) -> str:
 
 
 def extra(case: Case) -> int:
-    """How many events more than the mock has come with the fault."""
+    """How many extra events the fault adds to those of the mock."""
     return 0 if case.place == "passing" else int(case.entry.get("extra", 0))
 
 
 def source(mock: MockSlack, config: dict[str, Any]) -> dict[str, Any]:
-    """Small pages, short waits, a watermark and ids; and what the entry sets."""
+    """Small pages, short waits, a watermark and ids; and the settings of the entry."""
     resilience: dict[str, Any] = {
         "retries": {"max_attempts": TRIES, "initial_backoff_secs": 0.01, "max_backoff_secs": 0.05}
     }
@@ -281,12 +281,12 @@ def source(mock: MockSlack, config: dict[str, Any]) -> dict[str, Any]:
 
 def _pages(case: Case) -> int:
     assert case.outcome.pages is not None
-    looped = case.fault == "repeat-cursor"  # seen only when the page is here, and delivered
+    looped = case.fault == "repeat-cursor"  # detected only after the page is delivered
     return 2 if looped else case.outcome.pages[case.place != "first"]
 
 
 def check_log(met: Met) -> None:
-    """The warnings and errors are the line of the table, and no other."""
+    """The only warnings and errors are the line in the table."""
     case, mock = met.case, met.mock
     told = [line for line in met.log if line.startswith(("WARN", "ERROR"))]
     text = case.entry.get("line")
@@ -358,7 +358,7 @@ def _about(line: str) -> str:
 
 
 def _events(output: str, name: str) -> list[bytes]:
-    """The bytes of a source's events as they stand in the lines."""
+    """The bytes of a source's events as they are in the lines."""
     head, label = '{"endpoint":"/audit/v1/logs","event":', f'}},"source":"{name}","ts":"'
     lines = output.splitlines(keepends=True)
     assert all(line.startswith(head) and line.endswith('"}\n') for line in lines)

@@ -1,4 +1,4 @@
-"""Hostile answers through the command: no crash, no bad line, bounded memory."""
+"""Hostile responses through the command: no crash, no bad line, limited memory."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from tests.conftest import Helr, slack_source
 pytestmark = pytest.mark.unmeasured
 
 MIB = 2**20
-BASE = 60 * MIB  # what helr with its HTTP library takes at most, whatever comes
+BASE = 60 * MIB  # the most that helr with its HTTP library takes for any response
 ONCE = {"retries": {"max_attempts": 1}}
 
 
 @contextmanager
 def sending(write: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    """A server whose every answer is what `write` sends. Yields its URL."""
+    """A server that answers every request with what `write` sends. Yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             try:
                 write(self)
             except OSError:
-                self.close_connection = True  # helr had enough
+                self.close_connection = True  # helr closed the connection
 
         def log_message(self, *args: object) -> None:
             """Silent."""

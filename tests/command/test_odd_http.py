@@ -1,4 +1,4 @@
-"""Odd HTTP through the command: what curl takes, helr delivers, and says nothing about it."""
+"""Odd HTTP through the command: helr delivers what curl accepts, without a warning."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unmeasured
 
 RECORD = ("run", "--once", "--record-dir", "rec")
 REPLAY = ("run", "--once", "--replay-dir", "rec")
-NO_TIME = {"timestamp_field": "not_there"}  # so that `ts` is when the page came
+NO_TIME = {"timestamp_field": "not_there"}  # so that `ts` is when the page arrived
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def mock() -> Iterator[MockSlack]:
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A directory with three recorded pages in rec/, and what the recorded run wrote."""
+    """A directory with three recorded pages in rec/, and the output of the recorded run."""
     helr = Helr(tmp_path_factory.mktemp("original"))
     with MockSlack(events=25) as mock:
         helr.slack(mock.url, query_params={"limit": 10}, transform=NO_TIME)
@@ -45,7 +45,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture
 def recorded(original: tuple[Path, str], tmp_path: Path) -> tuple[Helr, str]:
-    """The same for one test, with no mock and no token left."""
+    """The same for one test, without the mock and the token."""
     there, live = original
     shutil.copytree(there, tmp_path, dirs_exist_ok=True)
     return Helr(tmp_path, env={}), live
@@ -63,7 +63,7 @@ def contents(where: Path) -> dict[str, bytes]:
 def test_a_replay_writes_the_same_bytes_and_touches_no_state(recorded: tuple[Helr, str]) -> None:
     helr, live = recorded
     before = contents(helr.cwd)
-    lock = hold_source(str(helr.cwd / "helr-state.db"), "slack-audit")  # as a helr at work does
+    lock = hold_source(str(helr.cwd / "helr-state.db"), "slack-audit")  # like a running helr
     try:
         for _ in range(2):
             again = helr.run(*REPLAY)
@@ -154,7 +154,7 @@ def test_sources_that_would_share_a_folder_are_refused(helr: Helr, mock: MockSla
 
 
 def test_a_recording_that_cannot_be_written_costs_no_event(helr: Helr, mock: MockSlack) -> None:
-    """A limit on the size of files stands for a full disk: the second page is larger."""
+    """A limit on file sizes simulates a full disk: the second page is larger."""
     helr.config(
         **{"global": {"state": {"backend": "memory"}}},
         sources={"slack-audit": slack_source(mock.url, query_params={"limit": 10})},
@@ -267,11 +267,11 @@ def test_another_query_than_was_recorded_is_said_once(recorded: tuple[Helr, str]
     assert result.stderr.count("recorded for another query than is asked now (limit=20)") == 1
 
 
-# -- others' recordings, and where a recording began
+# -- recordings of the Rust helr, and the state at the beginning of a recording
 
 
 def as_helr_writes(helr: Helr, name: str) -> None:
-    """Helr's own recordings: lower-case header names, no time of ours, no state."""
+    """Recordings of the Rust helr: lower-case header names, no `received`, no state."""
     for path in sorted(folder(helr).glob("0*.json")):
         whole: dict[str, Any] = json.loads(path.read_text())
         whole["headers"] = {key.lower(): value for key, value in whole["headers"].items()}
@@ -310,7 +310,7 @@ def test_the_starting_state_is_what_state_import_takes(helr: Helr, mock: MockSla
     kept = (folder(helr) / "state.json").read_text()
     assert json.loads(kept) == json.loads(exported)
     assert helr.run(*REPLAY).stdout == live.stdout
-    helr.slack("https://api.example.com", **keys)  # a replay asks neither API
+    helr.slack("https://api.example.com", **keys)  # a replay contacts neither API
     elsewhere = helr.run(*REPLAY, "-q")
     assert (elsewhere.stdout, elsewhere.stderr) == (live.stdout, "")
 

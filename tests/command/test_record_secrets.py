@@ -1,4 +1,4 @@
-"""No planted secret is in a recording, a cassette, the log or the state, in whatever form."""
+"""No planted secret is in a recording, a cassette, the log or the state, in any form."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLANTED = (TOKEN, API_KEY, PARAM, PASSWORD, COOKIE, SESSION)  # the user name is
 
 
 def forms(secret: str) -> set[bytes]:
-    """The ways in which it may be spelled."""
+    """The forms in which it may be written."""
     raw = secret.encode()
     texts = {
         secret,
@@ -41,7 +41,7 @@ def forms(secret: str) -> set[bytes]:
 
 
 class Parrot(BaseHTTPRequestHandler):
-    """Says all it was told again: first with a 500, then in a page, then in a second one."""
+    """Repeats the whole request in its responses: first a 500, then a page, then a second one."""
 
     protocol_version = "HTTP/1.1"
     count = 0
@@ -99,7 +99,7 @@ def found_in(text: bytes) -> list[bytes]:
 
 
 def everything(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file, and of a recording its body too."""
+    """Every file, and the decoded body of every recording."""
     for path in folder.rglob("*"):
         if path.is_file() and path.name != "helr.yaml":
             content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Recording, then replaying, then comparing gives nothing, whatever the API did meanwhile."""
+"""A replay writes exactly what the recorded run wrote, no matter what the API did."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ from tests.conftest import slack_source
 
 pytestmark = pytest.mark.unmeasured
 
-# They only take time, or say that it ran out; test_record_replay.py and the transport's own tests
-# have them.
+# They only take time, or end in a timeout; test_record_replay.py and the HTTP tests cover them.
 SLOW = {"hang", "slow", "drip-headers", "drip-body", "gzip-bomb"}
 
 CAREFUL: dict[str, Any] = {
@@ -85,8 +84,8 @@ def replayed(folder: Path, asked: Source, number: int) -> tuple[int, bytes]:
 def check(
     folder: Path, faults: Iterable[str], polls: int = 1, latency_ms: float = 0, **keys: Any
 ) -> list[tuple[int, bytes]]:
-    """Record some polls in a row, each from the state the one before left; replay each without
-    the mock; the recorded runs."""
+    """Record several polls, each from the state that the last one left; replay each without the
+    mock; return the recorded runs."""
     store, runs = MemoryStore(), []
     with MockSlack(events=25, faults=faults) as mock:
         mock.settings.gzip = True

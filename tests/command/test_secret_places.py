@@ -1,4 +1,4 @@
-"""A server that repeats all it was told, in every spelling and in every part of an answer: no
+"""A server that repeats the whole request, in every form and in every part of a response: no
 command shows a secret on standard error, keeps one in the state or records one."""
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def spelled(secret: str) -> list[str]:
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with what it was told: as an error, as a redirect elsewhere, or as a page."""
+    """Responds with the request: as an error, as a redirect elsewhere, or as a page."""
 
     protocol_version = "HTTP/1.1"
     kind = "page"
@@ -87,7 +87,7 @@ def echo() -> Iterator[Callable[[str], str]]:
 
 
 def shown(text: bytes) -> set[str]:
-    """The planted secrets that a text shows, in any spelling."""
+    """The planted secrets that a text contains, in any form."""
     found = text.decode("utf-8", "replace")
     return {
         name for name, secret in VALUES.items() if any(form in found for form in spelled(secret))
@@ -143,7 +143,7 @@ def test_no_command_shows_or_keeps_one(
                 assert json.loads(done.stdout.splitlines()[0])["endpoint"] == (
                     "/x/***/logs" if auth == "path" else "/x"
                 )
-            if command[0] not in ("run", "-v", "test"):  # what these print are the events
+            if command[0] not in ("run", "-v", "test"):  # they print the events
                 assert not shown(done.stdout.encode()), (command, form, done.stdout)
     for path in helr.cwd.rglob("*"):
         if path.is_file() and path.name != "helr.yaml":
@@ -151,7 +151,7 @@ def test_no_command_shows_or_keeps_one(
             if path.name[:3].isdigit():
                 content += base64.b64decode(json.loads(content)["body_base64"])
             if path.name.startswith("helr-state.db") and kind == "page":
-                continue  # the API's own cursor, which must be sent back as it came
+                continue  # the API's own cursor, which must be sent back unchanged
             assert not shown(content), path
 
 

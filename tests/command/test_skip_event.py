@@ -1,4 +1,4 @@
-"""on_parse_error: skip_event through the command: what is set aside is named and kept, once."""
+"""on_parse_error: skip_event through the command: a reject is named and kept, once."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_json_for_editors(helr: Helr) -> None:
                 "column": 5,
                 "path": "sources.slack-audit.on_cursor_eror",
                 "message": "unknown key; did you mean on_cursor_error? "
-                "(docs/configuration.md#source)",
+                "(helr help configuration source)",
             }
         ],
         "warnings": [],

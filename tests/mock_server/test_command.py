@@ -114,8 +114,8 @@ def test_a_taken_port_is_one_line_and_status_2(mock: MockSlack) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--fault", "nonsense"], "no fault 'nonsense'; there are"),
-        (["--rate-limit", "often"], "rate limit 'often' is not"),
+        (["--fault", "nonsense"], "no fault 'nonsense'; the faults are"),
+        (["--rate-limit", "often"], "rate limit 'often' does not have the form"),
         (["--events", "-1"], "--events must not be negative"),
         (["--port", "70000"], "--port must be"),
         (["--tls", "/nowhere/c", "/nowhere/k"], "/nowhere"),

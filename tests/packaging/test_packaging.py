@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 import helr
+from helr.commands.help import FOLDER, TOPICS
 from tests.conftest import MOCK_TOKEN, ROOT, slack_source
 
 WHEELHOUSE = Path(sys.prefix) / "wheelhouse"
@@ -86,6 +87,12 @@ def test_the_wheel_carries_both_packages_and_the_one_schema(dist: Path) -> None:
     top = {name.split("/")[0] for name in names}
     version = helr.__version__
     assert top == {"helr", "mock_server", f"helr-{version}.dist-info"}
+
+
+def test_the_wheel_carries_the_pages_that_help_prints(bare: Path, tmp_path: Path) -> None:
+    for topic in TOPICS:
+        page = run(bare / "helr", "help", topic, cwd=tmp_path)
+        assert page == (FOLDER / f"{topic}.md").read_text(encoding="utf-8")
 
 
 def test_the_source_distribution_is_enough_to_install_from(dist: Path, tmp_path: Path) -> None:

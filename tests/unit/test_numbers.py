@@ -1,4 +1,4 @@
-"""Numbers from outside: what is read as one, and that nothing else ever raises."""
+"""Numbers from outside: which values are accepted, and that no other value raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""helr.secrets: a secret is found however it is spelled, and nothing else is hidden."""
+"""helr.secrets: a secret is found in any form, and nothing else is hidden."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from helr import secrets
 
 Escape = Callable[[str], str]
 
-# One character at a time, as servers and libraries write it.
+# One character at a time, as servers and libraries escape it.
 CHARACTERS: dict[str, Escape] = {
     "plain": lambda c: c,
     "JSON": lambda c: json.dumps(c)[1:-1],
@@ -41,7 +41,7 @@ CHARACTERS: dict[str, Escape] = {
     "octal": lambda c: f"\\{ord(c):03o}" if ord(c) < 128 else c,
     "backslash": lambda c: f"\\{c}" if c in "\\/+=&<>'\"-_~#!*" else c,
 }
-# The whole of it.
+# The complete value.
 WHOLE: dict[str, Escape] = {
     "base64": lambda s: base64.b64encode(s.encode()).decode(),
     "base64 for URLs": lambda s: base64.urlsafe_b64encode(s.encode()).decode(),
@@ -95,7 +95,7 @@ def test_characters_may_be_escaped_each_in_its_own_way(
     secrets.forget_secrets()
     secrets.secret(secret)
     names = ["plain" if c == "\\" and n != "JSON" else n for c, n in zip(secret, names)]  # noqa: B905
-    if "\\" in secret or "%" in secret or "&" in secret:  # an escape of its own may begin there
+    if "\\" in secret or "%" in secret or "&" in secret:  # it may begin an escape
         names = [data.draw(st.sampled_from(["JSON", "percent"]))] * len(secret)
     form = "".join(CHARACTERS[name](c) for c, name in zip(secret, names, strict=True))
     assert secrets.redact("t=" + form + ".") != "t=" + form + "."

@@ -93,10 +93,7 @@ def test_an_odd_number_is_refused(words: tuple[str, ...], option: str, text: str
         (["run", "slack"], "unexpected argument slack; write --source slack to select a source"),
         (["validate", "a.yaml"], "unexpected argument a.yaml; write -c a.yaml to name the config"),
         (["validate", "--format", "jsno"], "must be text or json, not jsno; did you mean json?"),
-        (
-            ["help", "vaildate"],  # codespell:ignore
-            "vaildate is not a command; did you mean validate?",  # codespell:ignore
-        ),
+        (["help", "slack", "token", "x"], "helr help: unexpected argument x"),
         (["-qc", "x", "status", "--nope"], "--nope is not an option of helr status"),
         (["state", "show", "a", "b"], "helr state show: unexpected argument b"),
     ],

@@ -37,7 +37,7 @@ def warn(write: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> Warn:
         write(text)
         found = examine("helr.yaml", environ={})[1]
         assert all(problem.line for problem in found)
-        return [str(problem).split(": ", 1)[1].partition(" (docs/")[0] for problem in found]
+        return [str(problem).split(": ", 1)[1].partition(" (helr help ")[0] for problem in found]
 
     return warn
 

@@ -1,4 +1,4 @@
-"""Bodies: decompression, and bounds on their size and on the work they make."""
+"""Bodies: decompression, and limits on their size and on the work they cause."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_no_more_codings_in_one_another_than_curl_undoes() -> None:
 
 
 class Endless:
-    """Empty gzip members without end, in `depth` further codings: nothing ever comes out."""
+    """Endless empty gzip members inside `depth` further codings: they never produce any output."""
 
     def __init__(self, depth: int) -> None:
         piece = gzip.compress(b"") * 1000
@@ -157,7 +157,7 @@ def test_the_limit_itself_is_allowed() -> None:
 
 
 def test_a_gzip_of_zeros_is_stopped_early_and_in_little_memory() -> None:
-    """A gigabyte, in a form that takes no time to make: members of a megabyte each."""
+    """A gigabyte that is quick to make: members of a megabyte each."""
     bomb = gzip.compress(bytes(1 << 20), 9) * 1024
     reply = io.BytesIO(bomb)
     tracemalloc.start()

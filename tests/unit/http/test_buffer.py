@@ -1,4 +1,4 @@
-"""Where a body is kept while it comes: memory is for bytes that are here."""
+"""Where a body is kept while it arrives: places in memory are for complete bodies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def no_file() -> IO[bytes]:
 
 
 def small_disk(room: int) -> IO[bytes]:
-    """A raw file on a disk that has only so much room."""
+    """A raw file on a disk with limited space."""
 
     class File(io.FileIO):
         left = room
@@ -45,7 +45,7 @@ def small_disk(room: int) -> IO[bytes]:
 
 
 class Case:
-    """A buffer with its places and its clock at hand."""
+    """A buffer with access to its places and its clock."""
 
     def __init__(self, places: int = 1) -> None:
         self.clock = VirtualClock()

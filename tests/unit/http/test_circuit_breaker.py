@@ -1,4 +1,4 @@
-"""The circuit breaker, with a clock that is moved by hand."""
+"""The circuit breaker, with a clock that the tests set."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_half_open_opens_again_at_the_first_failure() -> None:
     fail(breaker.at(60), 1)
     assert breaker.at(60).open_until() == 120
     breaker.succeeded()
-    assert breaker.at(120).state() == "half-open"  # successes are counted from nothing
+    assert breaker.at(120).state() == "half-open"  # successes are counted from zero
 
 
 def test_reset_timeout_shortens_the_open_time() -> None:
@@ -114,14 +114,14 @@ def test_a_clock_that_is_set_does_not_keep_it_open() -> None:
     breaker.clock.ahead = 0
     assert breaker.at(59).state() == "open"
     assert breaker.at(60).state() == "half-open"
-    assert Timed(config, breaker.dump()).state() == "half-open"  # begun in the future
+    assert Timed(config, breaker.dump()).state() == "half-open"  # begins in the future
 
 
 def test_what_an_older_helr_saved_is_read() -> None:
     config = CircuitBreaker(half_open_timeout_secs=60)
     saved = '{"failures": 5, "recent": "", "until": %f, "successes": 0, "reason": "why"}'
     assert Timed(config, saved % (NOW + 30)).open_until() == 30
-    assert Timed(config, saved % (NOW + 61)).state() == "half-open"  # longer than any ever begun
+    assert Timed(config, saved % (NOW + 61)).state() == "half-open"  # longer than any wait can be
     assert Timed(config, saved % (NOW - 1)).state() == "half-open"
     assert Timed(config, saved % 0).state() == "closed"
 
@@ -150,7 +150,7 @@ steps = st.lists(st.tuples(st.sampled_from("x."), st.floats(0, 50)), max_size=40
 def test_it_survives_the_process_and_never_blocks_for_longer_than_configured(
     config: CircuitBreaker, history: list[tuple[str, float]]
 ) -> None:
-    """A breaker that is saved and loaded after each change acts like one that lives on."""
+    """A breaker saved and loaded after each change behaves like one that stays in memory."""
     clock = VirtualClock()
     alive = Breaker(config, clock)
     saved: str | None = None

@@ -1,4 +1,4 @@
-"""What curl takes, helr takes: odd answers, the same bytes to both.
+"""helr accepts the responses that curl accepts: odd ones, with the same bytes sent to both.
 
 `LIKE_CURL=5000 SEED=1` plays that many random ones; the suite plays a few.
 """
@@ -28,18 +28,18 @@ pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="compares helr 
 
 BODY = b'{"entries": [{"id": "\xc3\xa9"}], "response_metadata": {"next_cursor": ""}}\n'
 FEW = 100
-SECS = 3  # for one answer; all of them end by closing the connection
+SECS = 3  # for one response; each ends by closing the connection
 
 
 class Case(Struct):
-    """An answer. `how`: what was mixed to make it."""
+    """A response. `how`: the parts that it was made of."""
 
     data: bytes
     how: str
 
 
 class Told(Struct):
-    """What a client made of it; `body` is None when it refused the answer."""
+    """How a client read it; `body` is None if it rejected the response."""
 
     status: int
     body: bytes | None
@@ -168,7 +168,7 @@ Frame = Callable[[bytes], tuple[list[str], bytes]]
 
 
 def length(*spellings: str) -> Frame:
-    """`N` stands for the number of bytes."""
+    """`N` is replaced by the number of bytes."""
     return lambda data: ([each.replace("N", str(len(data))) for each in spellings], data)
 
 
@@ -245,7 +245,7 @@ def made(
 
 
 def each_alone() -> Iterator[Case]:
-    """Every oddity by itself, beside what is usual."""
+    """Each oddity on its own, in an otherwise ordinary response."""
     usual = [f"Content-Length: {len(BODY)}"]
     for status in dict.fromkeys(STATUS_LINES):
         yield made(status, usual, BODY, how=f"status line {status[:40]!r}")
@@ -286,7 +286,7 @@ INSERTED = [
 
 
 def mutated(rng: random.Random) -> Case:
-    """A good answer, or a mixed one, with a few bytes changed."""
+    """A good response, or a mixed one, with a few bytes changed."""
     data = bytearray((mixed(rng) if rng.random() < 0.5 else rng.choice(list(each_alone()))).data)
     head = data.find(b"\r\n\r\n") + 40
     steps = []
@@ -317,19 +317,19 @@ def excused(case: Case, curl: Told, helr: Told) -> bool:
     head = case.data.partition(b"\r\n\r\n")[0].lower()
     return any(
         (
-            # curl hands over the beginning of a gzip body as if it were whole
+            # curl delivers the beginning of a gzip body as if it were complete
             "body was cut short" in helr.why,
-            # two lengths: curl takes the last; a page that may be cut is no page
+            # two lengths: curl uses the last; a page that may be cut is not a page
             "Content-Length is" in helr.why,
-            # curl takes a line that begins with HTTP/ for a 200, whatever follows
+            # curl reads any line that begins with HTTP/ as a 200
             not CODE.match(case.data),
-            # hints and nothing after them are no answer
+            # hints without anything after them are not a response
             curl.status < 200,
             # curl does not know the header with a space before its colon
             re.search(rb"content-length\s+:", head),
-            # curl reads to the end of the connection; browsers go by Content-Length
+            # curl reads to the end of the connection; browsers follow Content-Length
             b"identity" in head and (curl.body or b"").startswith(helr.body or b"-"),
-            # what curl makes of a NUL differs from version to version
+            # curl versions differ in how they treat a NUL
             b"\0" in head,
         )
     )

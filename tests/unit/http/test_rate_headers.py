@@ -1,4 +1,4 @@
-"""What a server asks for, in every spelling."""
+"""The waits that servers ask for, in every format."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_the_usual_headers_are_known(name: str, value: str) -> None:
 
 
 class Headers(dict[str, str]):
-    """Found by name in any case."""
+    """Headers with case-insensitive names."""
 
     def __init__(self, given: dict[str, str]) -> None:
         super().__init__({name.lower(): value for name, value in given.items()})

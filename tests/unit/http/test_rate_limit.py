@@ -1,4 +1,4 @@
-"""Backoff, and our own cap."""
+"""Backoff, and helr's own rate limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire itself, against raw sockets: limits, broken answers, pooled connections, proxies."""
+"""The HTTP transport against raw sockets: limits, broken responses, pooled connections, proxies."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_bytes_that_keep_coming_are_not_bounded_by_read_secs() -> None:
 def test_connecting_is_bounded_by_connect_secs() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:  # a full queue: the kernel drops what comes next
+        for filler in fillers:  # a full queue: the kernel drops the next connection
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}/"
@@ -147,11 +147,11 @@ def test_a_stop_ends_the_wait_for_an_answer() -> None:
         assert time.monotonic() - began < 1.5
 
 
-# -- what a server feeds is bounded before the body too
+# -- the data before a body is limited, too
 
 
 def floods() -> dict[str, bytes]:
-    """What is repeated without end after the first line of an answer, for each stage."""
+    """For each stage, the data that is repeated endlessly after the first line of a response."""
     ok = b"HTTP/1.1 200 OK\r\n"
     chunked = ok + b"Transfer-Encoding: chunked\r\n\r\n"
     return {
@@ -190,7 +190,7 @@ def test_a_flood_before_or_beside_the_body_ends_by_its_size(what: str) -> None:
 
 
 def test_compression_in_compression_ends_by_the_time_of_the_request() -> None:
-    """Nothing comes out of it for minutes of work; a stop would end it too."""
+    """It produces no output for minutes; a stop would end it, too."""
     empty = gzip.compress(b"") * 50_000
     inner = gzip.compress(empty * 100)
     bomb = gzip.compress(inner * 30)
@@ -232,7 +232,7 @@ def test_a_large_page_does_not_wait_for_those_on_their_way() -> None:
     assert places.acquire(blocking=False), "every place was given back"
 
 
-# -- broken answers
+# -- broken responses
 
 
 def test_a_reset_before_the_answer() -> None:
@@ -319,7 +319,7 @@ def test_nobody_listens_and_nobody_has_that_name() -> None:
 
 
 def close_after_each(server: Server, connection: socket.socket) -> None:
-    """Promises keep-alive, then closes; the client finds out when it asks again."""
+    """Promises keep-alive, then closes; the client notices at its next request."""
     server.read(connection)
     connection.sendall(answer())
 
@@ -352,7 +352,7 @@ def test_a_connection_is_used_again(data: bytes) -> None:
     ids=range(7),
 )
 def test_an_odd_answer_does_not_spoil_the_next(odd: bytes) -> None:
-    """Bytes that belong to no answer are not taken for the next one's."""
+    """Bytes that belong to no response are not read as part of the next one."""
 
     def serve(server: Server, connection: socket.socket) -> None:
         while True:
@@ -372,7 +372,7 @@ def test_an_odd_answer_does_not_spoil_the_next(odd: bytes) -> None:
 
 
 def test_one_that_the_server_closed_is_replaced_without_a_failure() -> None:
-    """Also when the close arrives only after the next request was sent."""
+    """Even if the close arrives only after the next request was sent."""
 
     def serve(server: Server, connection: socket.socket) -> None:
         server.read(connection)
@@ -417,7 +417,7 @@ def test_one_that_was_idle_for_long_is_not_used_again() -> None:
 
 
 def moving(word: str, status: str, location: str) -> Serve:
-    """Send a request whose first line holds the word elsewhere, and answer any other."""
+    """Redirect a request whose first line contains the word, and answer any other."""
 
     def serve(server: Server, connection: socket.socket) -> None:
         while True:
@@ -473,7 +473,7 @@ def test_a_redirect_that_forgets_what_was_asked_for_is_refused(
         with pytest.raises(RefusedError) as caught:
             get(once(server.url), server.url, ("limit", "5"), ("cursor", "secret"))
         assert len(server.requests) == 1
-    assert f"which drops the query ({lost}); put that address into `url`" in str(caught.value)
+    assert f"drops the query ({lost}); put that address into `url`" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
@@ -558,7 +558,7 @@ def test_user_and_password_in_the_url_are_sent() -> None:
 def test_every_request_carries_its_own_url_and_the_token_of_the_day(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One prepared request serves them all; a redirect's address and headers are its own alone."""
+    """One prepared request serves them all; a redirect does not change its URL and headers."""
     with serving(moving("cursor", "307 Moved", "/new?page=2")) as server:
         retry = once(server.url, auth=Auth("bearer", {"token_env": "TOKEN"}))
         for token, *params in (
@@ -601,7 +601,7 @@ def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        ("407 Proxy Authentication Required", "wants a login"),
+        ("407 Proxy Authentication Required", "the proxy requires a login"),
         ("503 Unavailable", "proxy could not be used.*503"),
     ],
 )
@@ -622,7 +622,7 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         get(once("http://api.example.invalid/"), "http://api.example.invalid/")
 
 
-# -- what else is promised
+# -- other promises
 
 
 def test_a_recorder_can_take_the_place_of_the_connection(tmp_path: Path) -> None:

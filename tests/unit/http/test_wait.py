@@ -1,4 +1,4 @@
-"""Waits and clocks that jump: never longer than asked for."""
+"""Waits and clocks that jump: a wait is never longer than requested."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def left_after(wait: Wait, clock: VirtualClock, secs: float) -> float:
 def test_in_a_process_each_it_is_over_after_what_was_asked(
     secs: float, history: list[tuple[float, float]]
 ) -> None:
-    """A clock that is set back by less than what has passed cannot be noticed by the next process:
-    what is left is never more than what was asked for, all the same."""
+    """The next process cannot notice a clock that was set back by less than the time that passed;
+    even so, the remaining wait is never longer than requested."""
     clock, notes = VirtualClock(), Memory()
     RetryAfter(notes.get("hold"), notes.note, clock).set(secs, "why")
     for jump, pause in history:
@@ -79,7 +79,7 @@ def test_a_hold_is_no_longer_than_a_day_and_keeps_its_reason() -> None:
 @pytest.mark.parametrize(
     ("record", "left"),
     [
-        ({"until": NOW + 30}, 30),  # as an older helr wrote it
+        ({"until": NOW + 30}, 30),  # written by an older helr
         ({"until": NOW + DAY}, DAY),
         ({"until": NOW + DAY + 1}, 0),
         ({"until": 3_587_000_000}, 0),

@@ -1,4 +1,4 @@
-"""The columns of a page: what one page taught the decoder changes no later one."""
+"""The columns of a page: what the decoder learns from one page does not affect later ones."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_status_that_means_no_content_is_an_empty_page(status: int, cursor: bo
 
 
 def test_not_modified_is_an_empty_page_where_a_condition_was_sent() -> None:
-    """Not for a later page of a chain, which would end there."""
+    """Not for a later page of a chain, as the chain would end there."""
     conditional = replace(SOURCE, headers={"If-None-Match": '"abc"'})
     for source, cursor in ((SOURCE, False), (conditional, True)):
         response = Response(

@@ -1,4 +1,4 @@
-"""Hostile bodies: whatever an API sends, a page becomes good lines or one error, never a crash.
+"""Hostile bodies: any page becomes good lines or one error, never a crash.
 
 `pour` does with a body all that a poll does with it, but for the network: decode, find duplicates,
 move the watermark, build the lines, write the checkpoint to a state file.
@@ -37,7 +37,7 @@ from helr.state.records import Stored
 from helr.state.sqlite import SqliteStore
 
 URL = "http://127.0.0.1/audit/v1/logs"
-EXAMPLES = int(os.environ.get("HELR_FUZZ", "50"))  # more when something was changed here
+EXAMPLES = int(os.environ.get("HELR_FUZZ", "50"))  # more after a change here
 NOW = 1_760_000_000.0
 fuzz = settings(
     max_examples=EXAMPLES,
@@ -48,7 +48,7 @@ Pour = Callable[..., "Poured"]
 
 
 class Poured:
-    """What came of a body: the page, and its lines."""
+    """The result of a body: the page, and its lines."""
 
     def __init__(self, page: Page, lines: list[bytes]) -> None:
         self.page = page
@@ -56,7 +56,7 @@ class Poured:
 
     @property
     def events(self) -> list[bytes]:
-        """The events' bytes as they stand in the lines, each line checked."""
+        """The events' bytes as they are in the lines; each line is checked."""
         return [event_of(line) for line in self.lines]
 
 
@@ -115,12 +115,12 @@ HEAD = b'{"endpoint":"/audit/v1/logs","event":'
 
 
 def _whole_number(text: str) -> float:
-    """json.loads refuses more than 4,300 digits, which is Python's limit and not JSON's."""
+    """json.loads rejects more than 4,300 digits, which is a limit of Python, not of JSON."""
     return float(text)
 
 
 def event_of(line: bytes) -> bytes:
-    """The event in a line, which must be one line of JSON of the promised form."""
+    """The event in a line, which must be one line of JSON in the documented form."""
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
     assert b"\r" not in line
@@ -129,7 +129,7 @@ def event_of(line: bytes) -> bytes:
     assert isinstance(whole["event"], dict)
     assert isinstance(whole["ts"], str)
     assert line.startswith(HEAD)
-    # The rest of the line never holds `,"meta":{` but once, and after the event.
+    # The rest of the line contains `,"meta":{` only once, after the event.
     return line[len(HEAD) : line.rindex(b',"meta":{')]
 
 
@@ -181,7 +181,7 @@ def test_an_odd_event_is_delivered_byte_for_byte(pour: Pour, event: str) -> None
 def test_numbers_that_differ_only_in_their_last_digit_are_not_the_same_id(pour: Pour) -> None:
     for digits in (30, 4000, 5000):
         events = [f'{{"id":{"7" * digits}{last}}}' for last in (1, 2)]
-        events.append(r'{"a":"\ud800"}')  # what msgspec does not read
+        events.append(r'{"a":"\ud800"}')  # msgspec rejects it
         assert len(pour(page_of(*events)).lines) == 3, digits
     assert len(pour(page_of('{"id":1e400}', '{"id":2e400}')).lines) == 2
 
@@ -342,7 +342,7 @@ def test_a_body_that_is_wrong_in_another_way_is_not_asked_for_again(pour: Pour) 
         assert not caught.value.retryable, body
 
 
-# -- errors that the API states itself
+# -- errors in the API's own words
 
 ERROR_BODY = b'{"ok":false,"error":"team_not_authorized"}'
 
@@ -484,7 +484,7 @@ EXTRAS = st.lists(st.tuples(STRINGS, VALUES).map(":".join), max_size=2)
 
 @st.composite
 def pages(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
-    """A page in any spelling, and the bytes of its events."""
+    """A page in any format, and the bytes of its events."""
     events = draw(EVENTS)
     listed = f"[{','.join(draw(SPACE) + event + draw(SPACE) for event in events)}]"
     if draw(st.integers(0, 5)) == 0:
@@ -547,7 +547,7 @@ TOKENS += [
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A page with bytes removed, put in, or swapped, or cut."""
+    """A page with bytes removed, inserted or swapped, or a page cut short."""
     body, _ = draw(pages())
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(body)))

@@ -1,4 +1,4 @@
-"""A next page is seen wherever a vendor names it, and only where there is one."""
+"""A next page is found wherever a vendor names it, and only if there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""helr.page.refusal: the vendor's own words, however it spells them."""
+"""helr.page.refusal: the vendor's own message, in any format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""on_parse_error: skip_event: whatever is wrong with some events, the others come untouched."""
+"""on_parse_error: skip_event: broken events never affect the good ones, which pass unchanged."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ BAD = {
     b"true": "is a boolean, not an event",
     b'"text, with ] and }"': "is a string, not an event",
     b'[{"id":1},{"id":2}]': "is an array, not an event",
-    b'{"score":NaN}': "is not JSON (NaN is no JSON number)",
-    b'{"score":-Infinity}': "is not JSON (-Infinity is no JSON number)",
+    b'{"score":NaN}': "is not JSON (NaN is not a JSON number)",
+    b'{"score":-Infinity}': "is not JSON (-Infinity is not a JSON number)",
     b'{"ua":"a\tb"}': "is not JSON (invalid control character at byte 8)",
     b'{"ua":"\xff"}': "is not UTF-8",
     b'{"ua":tru}': "is not JSON (expecting value at byte 6)",
@@ -44,7 +44,7 @@ BAD = {
     b"{'a':1}": "is not JSON",
     b'{"a" 1}': "is not JSON",
     b"": "is empty",
-    b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}": "is nested too deeply",
+    b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}": "is nested too deeply for a JSON parser",
 }
 GOOD = (
     b'{"id":"a","n":1.50}',
@@ -106,7 +106,7 @@ IDS = (
 @example([MISQUOTED[2], MISQUOTED[2], IDS[0]])
 @example([IDS[0], MISQUOTED[1], IDS[1], MISQUOTED[3]])
 def test_wrong_quotation_marks_cost_no_other_event(elements: list[bytes]) -> None:
-    """They turn all that follows inside out, brackets and commas too."""
+    """They swap strings and structure in everything that follows, brackets and commas too."""
     bad = [element for element in elements if element in MISQUOTED]
     found = page(SKIP, elements)
     assert [bytes(raw) for raw in found.raws] == [each for each in elements if each in IDS]
@@ -142,8 +142,8 @@ def test_a_broken_element_is_not_searched_for_events() -> None:
     ],
 )
 def test_the_time_does_not_grow_with_the_square_of_a_page(elements: bytes) -> None:
-    """A string without an end was looked at once for each quotation mark in it, and each broken
-    element cost a look at all before it."""
+    """An unterminated string used to be scanned once for each quotation mark in it, and each broken
+    element caused a scan of everything before it."""
     began = time.process_time()
     with suppress(BadPageError):
         page(SKIP, [elements])

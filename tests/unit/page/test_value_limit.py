@@ -1,4 +1,4 @@
-"""What would cost a hundred times its size is found before any value is made."""
+"""A body that would take a hundred times its size is rejected before any value is decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is hidden in URLs, headers and bodies, and that nothing else is touched."""
+"""Secrets in URLs, headers and bodies are hidden, and nothing else is changed."""
 
 from __future__ import annotations
 

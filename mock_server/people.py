@@ -1,4 +1,4 @@
-"""Who and what appears in the events: an organization invented from a seed.
+"""The people and things in the events: an organization generated from a seed.
 
 Everything here is already JSON text, so that an event is put together without encoding it.
 Strings keep what real ones hold: emoji raw and escaped, quotes, backslashes, other scripts.
@@ -46,8 +46,8 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
-    """Every pool that events draw from. `entities` is by entity type."""
+class People:
+    """Everything that events refer to. `entities` is by entity type."""
 
     users: list[Thing]
     locations: list[Thing]
@@ -57,7 +57,7 @@ class Cast:
 
 
 def slack_json(value: object, ascii_only: bool = False) -> str:
-    """Compact JSON with slashes escaped, as Slack spells it."""
+    """Compact JSON with slashes escaped, as Slack writes it."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=ascii_only)
     return text.replace("/", "\\/")
 
@@ -149,7 +149,7 @@ def _bodies(
     }
 
 
-def make_cast(seed: int) -> Cast:
+def make_people(seed: int) -> People:
     """The organization of that seed; the same seed always gives the same one."""
     rng = random.Random(f"helr mock {seed}")
     users = _users(rng, 200)
@@ -172,4 +172,4 @@ def make_cast(seed: int) -> Cast:
     locations = [Thing(str(org["id"]), slack_json({"type": "enterprise", **org}))]
     locations += [Thing(str(t["id"]), slack_json({"type": "workspace", **t})) for t in teams]
     apps = [slack_json(app) for app in bodies["app"][:6]]
-    return Cast(users, locations, [slack_json(agent) for agent in _AGENTS], apps, entities)
+    return People(users, locations, [slack_json(agent) for agent in _AGENTS], apps, entities)
