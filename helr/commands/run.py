@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from helr.clock import Clock
-from helr.engine.assemble import pollers
+from helr.engine import assemble
 from helr.engine.event_log import log_event
 from helr.engine.events import Event
 from helr.engine.scheduler import STATE_TRIES, Scheduler, within
@@ -71,8 +71,9 @@ def run(config: Config, options: Options, stopping: Stopping, live: LiveLine | N
     if options.output is not None:  # once more, now that all are open: a file may have many names
         _check_own_files(config, options, sources)
     mode.begin(store)
-    made = pollers(sources, store, output, clock=clock, connect=mode.connect, observe=observe)
-    scheduler = Scheduler(made, output, clock, observe)
+    scheduler = assemble.scheduler(
+        sources, store, output, clock=clock, connect=mode.connect, observe=observe
+    )
     status = _schedule(scheduler, stopping, options, live)
     if clock.stopping:
         os._exit(status)  # threads may still be at work; none of them is waited for

@@ -13,6 +13,7 @@ from helr.engine.events import Observer
 from helr.engine.poll import Parts, Poller
 from helr.engine.position import Position
 from helr.engine.rejects import Rejects
+from helr.engine.scheduler import Scheduler
 from helr.http.circuit_breaker import Breaker
 from helr.http.client import Client
 from helr.http.retry import Retry
@@ -78,7 +79,7 @@ def poller(
     return Poller(source, made, state, output.lane(state), rejects, observe)
 
 
-def pollers(
+def scheduler(
     sources: Sequence[Source],
     store: Store,
     output: Output,
@@ -86,10 +87,11 @@ def pollers(
     clock: Clock,
     connect: Connect = Client,
     observe: Observer = log_event,
-) -> list[Poller]:
-    """The pollers of a run, which share the places for large pages in memory."""
+) -> Scheduler:
+    """What polls the sources of a run, which share the places for large pages in memory."""
     slots = threading.BoundedSemaphore(PAGES_IN_MEMORY)
-    return [
+    pollers = [
         poller(source, store, output, clock=clock, slots=slots, connect=connect, observe=observe)
         for source in sources
     ]
+    return Scheduler(pollers, output, clock, observe)

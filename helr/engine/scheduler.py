@@ -57,7 +57,7 @@ class Scheduler:
     def __init__(
         self, pollers: Sequence[Poller], output: Output, clock: Clock, observe: Observer
     ) -> None:
-        self._pollers = pollers
+        self.pollers = pollers
         self._output = output
         self._clock = clock
         self._observe = observe
@@ -78,11 +78,11 @@ class Scheduler:
         """The exit status, see docs/operations.md. Raises OutputGoneError."""
         if not once:
             self._output.watch()
-            log.info("collecting from %s", _plan([poller.source for poller in self._pollers]))
+            log.info("collecting from %s", _plan([poller.source for poller in self.pollers]))
         work = self._once if once else self._collect
-        status, left = 0, len(self._pollers)
+        status, left = 0, len(self.pollers)
         try:
-            for poller in self._pollers:
+            for poller in self.pollers:
                 threading.Thread(target=work, args=(poller,), daemon=True).start()
             while left:
                 status = max(status, self._ended())

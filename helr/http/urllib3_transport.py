@@ -153,9 +153,11 @@ def _usable_proxies(source: Source) -> dict[str, str]:
             host = None
         if proxy and not host:
             raise RefusedError(
-                f"{source.name}: {safe_url(source.url)}: the proxy that the environment names is "
-                "not an address; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (in a password, write "
-                "/ ? # @ as %2F %3F %23 %40)"
+                "the proxy that the environment names is not an address",
+                where=safe_url(source.url),
+                do="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (in a password, write / ? # @ as "
+                "%2F %3F %23 %40)",
+                source=source.name,
             )
     return found
 

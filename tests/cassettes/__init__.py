@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from helr.collector import Collector
 
 from helr.clock import Clock
 from helr.config import load
+from helr.engine.assemble import scheduler
 from helr.output.file import FileOutput
 from helr.state.memory import MemoryStore
 
@@ -88,8 +88,8 @@ def collect(
     source = load(str(config)).sources["slack-audit"]
     clock, store = Patient(), store or MemoryStore()
     output = folder / "events.ndjson"
-    collector = Collector([source], FileOutput(str(output), store, clock), store, clock)
-    status = collector.run(once=True)
+    made = FileOutput(str(output), store, clock)
+    status = scheduler([source], store, made, clock=clock).run(once=True)
     return Collected(status, output.read_bytes().splitlines(keepends=True), clock.waits)
 
 

@@ -8,10 +8,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import helr.transport.wire  # noqa: F401 - before a cassette puts its own classes into urllib3
 import pytest
 import yaml
 
+import helr.http.urllib3_transport  # noqa: F401 - before a cassette puts its own classes into urllib3
 from helr.state.memory import MemoryStore
 from tests.cassettes import EVENTS, HERE, PAGE, REFUSALS, SCENARIOS, TOKEN, Collected, collect
 
@@ -89,8 +89,8 @@ def test_a_refused_cursor_is_forgotten_and_the_poll_succeeds(
     collected = run(tmp_path, "invalid_cursor", store)
     assert collected.status == 0
     assert len(collected.lines) == PAGE
-    assert "cursor" not in store.load("slack-audit").values
-    assert "the next poll starts from the first page" in caplog.text
+    assert "cursor" not in store.source("slack-audit").load().values
+    assert "restarting from the first page" in caplog.text
     assert vcr.play_count == 2  # it is not asked again with the same cursor
 
 

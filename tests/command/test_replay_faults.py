@@ -12,7 +12,7 @@ import yaml
 
 from helr.clock import Clock
 from helr.config import load
-from helr.engine.scheduler import Scheduler
+from helr.engine.assemble import scheduler
 from helr.http.client import Client
 from helr.model import Source
 from helr.output.file import FileOutput
@@ -60,9 +60,8 @@ def poll(
     asked: Source, out: Path, store: Store, clock: Clock, connect: Callable[..., Client]
 ) -> tuple[int, bytes]:
     """One poll; its exit status and what it wrote."""
-    status = Scheduler([asked], FileOutput(str(out), store, clock), store, clock, connect).run(
-        once=True
-    )
+    output = FileOutput(str(out), store, clock)
+    status = scheduler([asked], store, output, clock=clock, connect=connect).run(once=True)
     return status, out.read_bytes()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from helr.clock import Clock
-from helr.engine.assemble import pollers
+from helr.engine.assemble import scheduler
 from helr.http.client import Client
 from helr.messages import Request, Response
 from helr.model import Dedupe, IncrementalFrom, Resilience, Source, Timeouts
@@ -73,7 +73,7 @@ def test_a_week_of_polls_leaves_no_trace_but_its_events(tmp_path: Path) -> None:
     store = SqliteStore(str(tmp_path / "state.db"))
     with (tmp_path / "out").open("wb") as out:
         output = StreamOutput(Stream(out.fileno(), clock), clock, 0, lambda error: None)
-        (poller,) = pollers([source], store, output, clock=clock, connect=Api)
+        (poller,) = scheduler([source], store, output, clock=clock, connect=Api).pollers
         tracemalloc.start()
         early = 0
         for poll in range(POLLS):
