@@ -8,10 +8,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import helr.transport.wire  # noqa: F401 - before a cassette puts its own classes into urllib3
 import pytest
 import yaml
 
+import helr.http.urllib3_transport  # noqa: F401 - before a cassette replaces urllib3's classes
 from helr.state.memory import MemoryStore
 from tests.cassettes import EVENTS, HERE, PAGE, REFUSALS, SCENARIOS, TOKEN, Collected, collect
 
