@@ -1,8 +1,8 @@
-"""Small recorded conversations with Slack's API, and how they came about.
+"""Small recorded exchanges with Slack's API, and how to record them.
 
 `make cassettes` records them from the mock, with the scenarios here; test_cassettes.py plays
-them to helr with the network blocked. They look as if api.slack.com had answered, so that
-they go with the documented configuration.
+them to helr with the network blocked. They look as if api.slack.com had answered, so that they
+match the documented configuration.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from helr.collector import Collector
 
 from helr.clock import Clock
 from helr.config import load
+from helr.engine.assemble import pollers
+from helr.engine.event_log import log_event
+from helr.engine.scheduler import Scheduler
 from helr.output.file import FileOutput
 from helr.state.memory import MemoryStore
 
@@ -26,7 +28,7 @@ PAGE = 2
 
 
 class Scenario(NamedTuple):
-    """`faults`: what the mock is told to do; `keys`: what the source has beyond the documented."""
+    """`faults`: those of the mock; `keys`: the source's additional keys."""
 
     name: str
     faults: tuple[str, ...] = ()
@@ -53,7 +55,7 @@ SCENARIOS = (
 
 
 class Patient(Clock):
-    """A clock that does not wait but remembers how long it should have."""
+    """A clock that records waits instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +75,7 @@ class Collected(NamedTuple):
 def collect(
     folder: Path, scenario: Scenario, url: str = URL, store: MemoryStore | None = None
 ) -> Collected:
-    """One poll by the engine as it is, in this process, its waits skipped."""
+    """One poll by the real engine in this process, without its waits."""
     token = folder / "token"
     token.write_text(TOKEN)
     config = folder / "helr.yaml"
@@ -87,10 +89,11 @@ def collect(
     )
     source = load(str(config)).sources["slack-audit"]
     clock, store = Patient(), store or MemoryStore()
-    output = folder / "events.ndjson"
-    collector = Collector([source], FileOutput(str(output), store, clock), store, clock)
-    status = collector.run(once=True)
-    return Collected(status, output.read_bytes().splitlines(keepends=True), clock.waits)
+    written = folder / "events.ndjson"
+    output = FileOutput(str(written), store, clock)
+    made = pollers([source], store, output, clock=clock)
+    status = Scheduler(made, output, clock, log_event).run(once=True)
+    return Collected(status, written.read_bytes().splitlines(keepends=True), clock.waits)
 
 
 def _source(url: str, token: str, keys: dict[str, Any]) -> dict[str, Any]:

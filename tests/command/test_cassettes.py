@@ -89,9 +89,9 @@ def test_a_refused_cursor_is_forgotten_and_the_poll_succeeds(
     collected = run(tmp_path, "invalid_cursor", store)
     assert collected.status == 0
     assert len(collected.lines) == PAGE
-    assert "cursor" not in store.load("slack-audit").values
-    assert "the next poll starts from the first page" in caplog.text
-    assert vcr.play_count == 2  # it is not asked again with the same cursor
+    assert "cursor" not in store.source("slack-audit").load().values
+    assert "restarting from the first page and keeping the watermark" in caplog.text
+    assert vcr.play_count == 2  # no second request with the same cursor
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_refusal_says_its_code_and_what_to_do(
     (error,) = (r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR)
     assert name in error
     assert "Enterprise" in error or "auditlogs:read" in error, "Slack's own advice"
-    assert vcr.play_count == 1  # asking again would not help
+    assert vcr.play_count == 1  # trying again would not help
     assert collected.waits == []
 
 
@@ -126,7 +126,7 @@ def test_five_500s_open_the_breaker_which_holds_the_next_poll(
     assert again.status == 1
     assert again.lines == collected.lines  # the file as it was
     assert "circuit breaker is open until" in caplog.text
-    assert vcr.play_count == 6  # nothing was asked
+    assert vcr.play_count == 6  # no request was sent
 
 
 @played("truncated_body")

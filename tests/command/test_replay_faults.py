@@ -12,6 +12,8 @@ import yaml
 
 from helr.clock import Clock
 from helr.config import load
+from helr.engine.assemble import pollers
+from helr.engine.event_log import log_event
 from helr.engine.scheduler import Scheduler
 from helr.http.client import Client
 from helr.model import Source
@@ -60,9 +62,9 @@ def poll(
     asked: Source, out: Path, store: Store, clock: Clock, connect: Callable[..., Client]
 ) -> tuple[int, bytes]:
     """One poll; its exit status and what it wrote."""
-    status = Scheduler([asked], FileOutput(str(out), store, clock), store, clock, connect).run(
-        once=True
-    )
+    output = FileOutput(str(out), store, clock)
+    made = pollers([asked], store, output, clock=clock, connect=connect)
+    status = Scheduler(made, output, clock, log_event).run(once=True)
     return status, out.read_bytes()
 
 
