@@ -16,7 +16,7 @@ from helr import __version__
 from helr.auth import SecretError, open_auth
 from helr.clock import Clock
 from helr.credentials import has_secret_path, register_secrets
-from helr.errors import PollError, UnusableError
+from helr.errors import PollError
 from helr.http import body, plain_http, redirects
 from helr.http.buffer import Buffer
 from helr.http.failures import ConnectError, Late, RefusedError, RequestTimeoutError
@@ -56,8 +56,7 @@ class Client:
         transport: Transport | None = None,
     ) -> None:
         register_secrets(source)
-        if trouble := plain_http.problem(source):
-            raise UnusableError(trouble)
+        plain_http.check(source)
         self.source = source
         self.clock = clock
         self.log = for_source(source.name, source.label_key, source.label_value)
@@ -192,7 +191,7 @@ class Client:
             if isinstance(error, body.BadBody):
                 kind = ConnectError if error.cut else RefusedError
                 where, name = safe_url(reply.url), self.source.name
-                raise kind(str(error), where=where, source=name) from None
+                raise kind(error.what, where=where, do=error.do, source=name) from None
             raise
         path = path_of(reply.url)
         return Response(

@@ -44,15 +44,6 @@ def check(source: Source) -> None:
     )
 
 
-def problem(source: Source) -> str | None:
-    """The same as the text of the failure, or None."""
-    try:
-        check(source)
-    except UnusableError as error:
-        return str(error)
-    return None
-
-
 def _has_proxy(url: str) -> bool:
     """Whether a request over plain http goes to a proxy first, even one to this machine."""
     if not proxies():

@@ -57,7 +57,7 @@ def check_path(option: str, path: str) -> None:
     if separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         raise UnusableError(
             f"{option} {scheme}://…: helr writes to files and pipes only: give a path, "
-            "and let a log shipper send the lines on (docs/shippers/README.md)"
+            "and let a log shipper send the lines on (helr help shippers)"
         )
 
 

@@ -47,7 +47,7 @@ def test_while_a_retry_after_holds_it_asks_nothing(helr: Helr) -> None:
         result = helr.run("test", "--source", "slack-audit")
         assert result.returncode == 1
         assert result.stderr.startswith("held:")
-        assert "nothing was asked" in result.stderr
+        assert "nothing was requested" in result.stderr
         assert len(mock.requests) == asked
 
 
