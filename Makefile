@@ -38,11 +38,12 @@ test-fast: $(STAMP) ## only the unit tests
 test-lowest: $(STAMP) ## the unit tests with the lowest versions that setup.cfg allows
 	@tools/test_lowest.sh
 
-lint: $(STAMP) docs-check ## formatting, ruff, mypy --strict, spelling, generated files up to date
+lint: $(STAMP) docs-check ## formatting, ruff, mypy --strict, import contracts, spelling, generated files
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@$(PY) -m codespell_lib
+	@$(VENV)/bin/lint-imports --no-logo
 
 format: $(STAMP) ## fix the formatting
 	@$(PY) -m ruff format .
@@ -88,5 +89,5 @@ bench-peers: $(STAMP) ## install the peers that `make bench` compares with, into
 clean: ## remove everything that can be regenerated, including .venv
 	@if [ -x $(PY) ]; then MOCK_PORT= $(PY) tools/mock.py stop; fi
 	rm -rf $(VENV) build dist *.egg-info .mock .coverage .coverage.* htmlcov \
-		.pytest_cache .mypy_cache .ruff_cache .hypothesis bench/results
+		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench/results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

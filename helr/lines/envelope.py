@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from helr.errors import PollError
 from helr.model import Source
 from helr.page.page import Page
 from helr.timestamps import instant, rfc3339
@@ -26,10 +25,6 @@ TIME_FIELDS = ("published", "timestamp", "ts", "created_at", "date_create")
 _SECONDS = [b':%02dZ"}\n' % second for second in range(60)]
 _json = msgspec.json.encode
 _json_lines = msgspec.json.Encoder().encode_lines
-
-
-class LineTooLongError(PollError):
-    """A line is over `max_line_bytes` and `max_line_bytes_behavior` is `fail`."""
 
 
 class Lines:

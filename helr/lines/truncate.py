@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from helr.lines.envelope import LineTooLongError
+from helr.errors import PollError
 from helr.log import excerpt, for_source
 from helr.model import Source
 from helr.page.json_fallback import dig, members
@@ -20,6 +20,10 @@ from helr.timestamps import rfc3339
 
 _DEPTH = 8  # objects in objects that are looked into for members that fit
 _SHARE = 8  # meta.id and ts may have this part of a cut line each
+
+
+class LineTooLongError(PollError):
+    """A line is over `max_line_bytes` and `max_line_bytes_behavior` is `fail`."""
 
 
 def enforce(

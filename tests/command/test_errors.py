@@ -38,7 +38,7 @@ class Scene:
     source: dict[str, Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=lambda: {"SLACK_AUDIT_TOKEN": "xoxp-mock"})
     test_says: str | None = None  # how `helr test` begins its line, where it is another
-    test_adds: str = "nothing was asked"  # and what that line says
+    test_adds: str = "nothing was requested"  # and what that line says
     test_exit: int | None = None
 
 
@@ -132,7 +132,9 @@ def _(helr: Helr) -> Iterator[Scene]:
         assert helr.run("run", "--once").returncode == 1
         mock.clear_faults()
         says = "breaker:     open until "
-        yield Scene(mock.url, source, test_says=says, test_adds="a run asks nothing", test_exit=0)
+        yield Scene(
+            mock.url, source, test_says=says, test_adds="a run requests nothing", test_exit=0
+        )
         assert len(mock.requests) == 2, "the run asked nothing, the test did"
 
 
@@ -354,7 +356,7 @@ def test_a_retry_after_holds_every_process_until_it_is_lifted(helr: Helr) -> Non
         mock.fault("rate_limited@1")
         helr.slack(mock.url)
         first = helr.run("run", "--once")
-        until = re.findall(r"not asked before (\S+Z)", first.stderr)
+        until = re.findall(r"not polled before (\S+Z)", first.stderr)
         assert first.returncode == 1
         assert len(until) == 1
         with sqlite3.connect(helr.cwd / "helr-state.db") as db:
@@ -364,7 +366,7 @@ def test_a_retry_after_holds_every_process_until_it_is_lifted(helr: Helr) -> Non
         for _ in range(2):
             second = helr.run("run", "--once")
             assert second.returncode == 1
-            assert re.findall(r"not asked before (\S+Z)", second.stderr) == until
+            assert re.findall(r"not polled before (\S+Z)", second.stderr) == until
         assert len(mock.requests) == 1, "only the first process asked"
         lifted = helr.run("state", "reset", "slack-audit", "--hold")
         assert lifted.returncode == 0
@@ -382,7 +384,7 @@ def test_the_breaker_opens_across_one_shot_runs_and_closes_again(helr: Helr) -> 
             assert ("closed → open until" in result.stderr) == (number == 3)
         held = helr.run("run", "--once")
         assert held.returncode == 1
-        assert re.search(r"the circuit breaker is open until \d{4}-\S+Z ", held.stderr)
+        assert re.search(r"the circuit breaker is open until \d{4}-\S+Z: ", held.stderr)
         assert len(mock.requests) == 3, "an open breaker asks nothing"
         assert helr.run("state", "reset", "slack-audit", "--hold").returncode == 0
         assert len(helr.run("run", "--once").stdout.splitlines()) == 5

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helr.lines.envelope import Lines, LineTooLongError
+from helr.lines.envelope import Lines
+from helr.lines.truncate import LineTooLongError
 from helr.messages import Request, Response
 from helr.model import Dedupe, Resilience, Source, Timeouts, Transform
 from helr.page.decoder import Decoder
