@@ -48,6 +48,15 @@ def test_there_are_links_to_check() -> None:
     assert "which-shape" in anchors(ROOT / "docs" / "shippers" / "README.md")
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    if page.name == "CHANGELOG.md":  # it names files as they were then
+        return
+    folders = "helr|tests|tools|mock_server|docs|deploy|schema"
+    for name in re.findall(rf"`((?:{folders})/[\w./-]+)`", prose(page)):
+        assert "NAME" in name or (ROOT / name).exists(), f"{page.name} names {name}"
+
+
 def test_the_index_of_decisions_lists_each_of_them() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = LINK.findall(prose(folder / "README.md"))
