@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tools import config_reference, errors_doc, help_pages, help_texts
+from tools import architecture, config_reference, errors_doc, help_pages, help_texts
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "schema" / "helr.schema.json"
@@ -38,7 +38,8 @@ def schema() -> dict[Path, str]:
 
 def pages() -> dict[Path, str]:
     """What each generated page must be."""
-    return config_reference.pages() | errors_doc.pages() | help_texts.pages()
+    made = config_reference.pages() | errors_doc.pages() | help_texts.pages()
+    return made | architecture.pages()
 
 
 def _stale(fresh: dict[Path, str]) -> list[Path]:

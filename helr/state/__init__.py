@@ -1,4 +1,7 @@
-"""State: what persists between runs, behind two small interfaces.
+"""State: what persists between runs, behind small interfaces. One file per `state.backend`.
+
+A backend is a module here, named after it, with the functions `open(state)`, which gives a Store,
+and `open_read_only(state)`, which gives one that changes nothing, or None where there is nothing.
 
 A backend promises: `commit` is one transaction, all of it or nothing, and a later `load` shows
 the last commit; a failed commit changes nothing and says why (StateError). What the values are:
@@ -7,10 +10,10 @@ helr/state/records.py.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Protocol
 
 from helr.errors import StateError
 from helr.log import for_source
@@ -105,7 +108,14 @@ class Store(Protocol):
 
 def open_store(state: State) -> Store:
     """The configured backend, opened. Raises StateError when it cannot be."""
-    return BACKENDS[state.backend](state)
+    store: Store = _backend(state).open(state)
+    return store
+
+
+def open_read_only(state: State) -> Store | None:
+    """The configured backend, only to be read; None when there is nothing. Raises StateError."""
+    store: Store | None = _backend(state).open_read_only(state)
+    return store
 
 
 def peek(state: State, source: str) -> Stored:
@@ -119,25 +129,5 @@ def peek(state: State, source: str) -> Stored:
         store.close()
 
 
-def open_read_only(state: State) -> Store | None:
-    """The configured backend, only to be read; None when there is nothing. Raises StateError."""
-    if state.backend == "memory" or not os.path.exists(state.path):
-        return None
-    from helr.state.sqlite import SqliteStore
-
-    return SqliteStore(state.path, read_only=True)
-
-
-def _sqlite(state: State) -> Store:
-    from helr.state.sqlite import SqliteStore
-
-    return SqliteStore(state.path)
-
-
-def _memory(state: State) -> Store:
-    from helr.state.memory import MemoryStore
-
-    return MemoryStore()
-
-
-BACKENDS: dict[str, Callable[[State], Store]] = {"sqlite": _sqlite, "memory": _memory}
+def _backend(state: State) -> Any:
+    return import_module(f"helr.state.{state.backend}")

@@ -5,8 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from helr.model import State
 from helr.state import Journal, SourceState
 from helr.state.records import Checkpoint, Step, Stored
+
+
+def open(state: State) -> MemoryStore:  # noqa: A001
+    return MemoryStore()
+
+
+def open_read_only(state: State) -> None:
+    """There is nothing to read before a run."""
 
 
 class MemoryStore:

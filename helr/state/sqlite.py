@@ -21,6 +21,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from helr.errors import DamagedStateError, ReplacedStateError, StateError
+from helr.model import State
 from helr.state import Journal, SourceState
 from helr.state.lock import hold_source
 from helr.state.records import Checkpoint, Step, Stored
@@ -80,6 +81,14 @@ _SOURCES = (
     "SELECT source_id FROM helr_state UNION SELECT source_id FROM helr_delivered "
     "UNION SELECT source_id FROM helr_marks ORDER BY 1"
 )
+
+
+def open(state: State) -> SqliteStore:  # noqa: A001
+    return SqliteStore(state.path)
+
+
+def open_read_only(state: State) -> SqliteStore | None:
+    return SqliteStore(state.path, read_only=True) if os.path.exists(state.path) else None
 
 
 class SqliteStore:
