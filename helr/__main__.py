@@ -1,4 +1,4 @@
-"""The `helr` command, and `python -m helr`: what a SIGINT does before helr.cli is imported."""
+"""The `helr` command, and `python -m helr`: handles signals before helr.cli is imported."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import suppress
 from typing import NoReturn
 
 _LACKING = 5  # the exit status of errors.StateError: a restart may help
-_NO_MEMORY = b"helr: there is not enough memory to start; allow more (ulimit -v, MemoryMax)\n"
+_NO_MEMORY = b"helr: not enough memory to start; allow more (ulimit -v, MemoryMax)\n"
 
 
 def main() -> NoReturn:
     """Until a run waits for its signals, SIGINT ends the process at once, as SIGTERM does: Python
-    would raise a KeyboardInterrupt, and loses it now and then in the middle of an import. SIGHUP
-    and its like wait until then; in the other commands, for ever."""
+    would raise a KeyboardInterrupt, which is sometimes lost in the middle of an import. SIGHUP and
+    similar signals stay blocked until then, and in other commands to the end."""
     try:
-        from helr import shortages, signals  # noqa: F401 - scarce may not be found any more later on
+        from helr import shortages, signals  # noqa: F401 - a shortage may prevent the import later
 
         signals.ignore()
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
@@ -24,7 +24,7 @@ def main() -> NoReturn:
         from helr.cli import entry
 
         entry()
-    except Exception as error:  # noqa: BLE001 - in an import, or in telling of another one
+    except Exception as error:  # noqa: BLE001 - in an import, or while reporting another error
         _give_up(error)
 
 
@@ -33,8 +33,8 @@ def _give_up(error: Exception) -> NoReturn:
     try:
         from helr import shortages
 
-        told = shortages.advice(error) or f"internal error, please report it: {error!r}"
-        text = f"helr: {told}\n".encode("ascii", "backslashreplace")
+        cause = shortages.advice(error) or f"internal error, please report it: {error!r}"
+        text = f"helr: {cause}\n".encode("ascii", "backslashreplace")
     finally:
         with suppress(OSError):
             os.write(2, text)

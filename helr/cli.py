@@ -1,4 +1,4 @@
-"""The command line: what was asked for, and the exit status (EXIT_STATUS) of what came of it."""
+"""The command line: runs the command, and returns its exit status (EXIT_STATUS)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from helr import __version__, numbers
-from helr.errors import HelrError, LackingError, OutputGoneError, PollError, UnusableError
+from helr.errors import HelrError, LackingError, OutputGoneError, PollError, Problem, UnusableError
 
 _HELP = ("-h", "--help")
 _VERSION = ("-V", "--version")
@@ -22,20 +22,20 @@ _VERSION = ("-V", "--version")
 EXIT_STATUS = """exit status:
   0  every poll succeeded, or a helr without --once was stopped by a signal
   1  a source failed, or was skipped because of an open circuit breaker or a Retry-After
-  2  command line, config, secret or output file cannot be used; nothing was polled
+  2  the command line, config, a secret or the output file cannot be used; nothing was polled
   3  another helr holds the source or the output file
   4  the output's reader went away, or the output can no longer be written
   5  the state cannot be used now (disk full, locked, read-only), or memory, threads or open
      files ran out: a restart may help
   130, 143  run --once was interrupted (SIGINT, SIGTERM) before its polls were finished
-  128+n  a second signal n
+  128+n  ended by a second signal, n
 """
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The parser; README's help texts are generated from it.
+    """The parser, from which README's help texts are generated.
 
-    With the name of a command, the others are left out: they take longer than a poll's parsing.
+    `command`: build only this command, since building all of them takes longer than parsing a page.
     """
     common = _common(after=True)
     parser = _parser(
@@ -43,7 +43,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         prog="helr",
         description="Collect audit logs from HTTP APIs and write each event as one line of JSON.",
         epilog="examples:\n  helr init && helr validate\n  helr test --source slack-audit\n"
-        "  helr run --once\n\nWithout a command, helr runs. `helr help COMMAND` shows a command's"
+        "  helr run --once\n\nThe default command is run. `helr help COMMAND` shows a command's"
         " options,\n`helr help` lists the pages of the documentation.\n\n" + EXIT_STATUS,
         parents=[_common(after=False)],
     )
@@ -56,7 +56,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 class _UsageError(Exception):
-    """A command line that this parser cannot read."""
+    """A command line that this parser cannot parse."""
 
     def __init__(self, parser: argparse.ArgumentParser, message: str) -> None:
         super().__init__(message)
@@ -64,14 +64,14 @@ class _UsageError(Exception):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Leaves it to `_parse` to say what is wrong; the commands' parsers are of this class too."""
+    """Lets `_parse` report what is wrong; the commands' parsers are of this class too."""
 
     def error(self, message: str) -> NoReturn:
         raise _UsageError(self, message)
 
 
 def _number_of(what: Callable[..., Any], least: float, most: float) -> Callable[[str], Any]:
-    """A type for argparse: a number within bounds, as helr.numbers reads it."""
+    """A type for argparse: a number within bounds, as helr.numbers parses it."""
 
     def read(text: str) -> Any:
         found = what(text, least=least, most=most)
@@ -84,8 +84,8 @@ def _number_of(what: Callable[..., Any], least: float, most: float) -> Callable[
     return read
 
 
-_RUN_EXAMPLE = """  helr run                                  # until stopped, to standard output
-  helr run --once --source slack-audit      # one poll, for cron or CI
+_RUN_EXAMPLE = """  helr run                                  # to standard output, until stopped
+  helr run --once --source slack-audit      # a single poll, for cron or CI
   helr run -o /var/log/helr/events.ndjson   # each line exactly once
   helr run -o events.ndjson --output-rotate size:100 --output-keep 10
   helr run --once --record-dir ./recordings && helr run --once --replay-dir ./recordings"""
@@ -102,12 +102,12 @@ _SOURCES: dict[str, Any] = {
 _FORMAT: dict[str, Any] = {
     "choices": ("text", "json"),
     "default": "text",
-    "help": "how to tell (default: text)",
+    "help": "output format (default: text)",
 }
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
-    run.add_argument("--once", action="store_true", help="poll each source once, then end")
+    run.add_argument("--once", action="store_true", help="poll each source once, then exit")
     run.add_argument("--source", **_SOURCES)
     run.add_argument(
         "-o", "--output", metavar="FILE", help="append to FILE instead of standard output"
@@ -115,7 +115,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--output-rotate",
         metavar="WHEN",
-        help="daily, or size:N for N megabytes: rename FILE to FILE.YYYY-MM-DD[.N] and go on anew",
+        help="daily, or size:N (megabytes): rename FILE to FILE.YYYY-MM-DD[.N] and start a new one",
     )
     run.add_argument(
         "--output-keep",
@@ -123,12 +123,16 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         type=_number_of(numbers.whole, 0, 10**9),
         help="delete all but the last N renamed files",
     )
-    tape = run.add_mutually_exclusive_group()
-    tape.add_argument(
-        "--record-dir", metavar="DIR", help="with --once: keep every response in DIR, no secrets"
+    recordings = run.add_mutually_exclusive_group()
+    recordings.add_argument(
+        "--record-dir",
+        metavar="DIR",
+        help="with --once: save every response to DIR, without secrets",
     )
-    tape.add_argument(
-        "--replay-dir", metavar="DIR", help="with --once: poll from DIR; no network, state, waiting"
+    recordings.add_argument(
+        "--replay-dir",
+        metavar="DIR",
+        help="with --once: replay responses from DIR: no network, no saved state, no delays",
     )
 
 
@@ -138,8 +142,8 @@ def _add_validate(validate: argparse.ArgumentParser) -> None:
 
 
 def _add_test(test: argparse.ArgumentParser) -> None:
-    test.add_argument("--source", metavar="NAME", required=True, help="the source to ask")
-    test.add_argument("--once", action="store_true", help="changes nothing: it is one page anyway")
+    test.add_argument("--source", metavar="NAME", required=True, help="the source to fetch from")
+    test.add_argument("--once", action="store_true", help="ignored: it is always a single page")
 
 
 def _add_status(status: argparse.ArgumentParser) -> None:
@@ -148,7 +152,7 @@ def _add_status(status: argparse.ArgumentParser) -> None:
         "--max-age",
         metavar="SECS",
         type=_number_of(numbers.number, 0, 10**12),
-        help="exit with 1 when a source's last success is older",
+        help="exit with status 1 if a source's last success is older than this",
     )
     status.add_argument("--format", **_FORMAT)
 
@@ -171,44 +175,52 @@ def _add_state(state: argparse.ArgumentParser) -> None:
     def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
         return _command(actions, name, summary, f"  {example}", common)
 
-    show = action("show", "show what is known of a source", "helr state show slack-audit")
+    show = action("show", "show the state of a source", "helr state show slack-audit")
     reset = action(
-        "reset", "forget a source: its next poll starts afresh", "helr state reset slack-audit"
+        "reset",
+        "delete the state of a source, so its next poll starts from the beginning",
+        "helr state reset slack-audit",
     )
     reset.add_argument(
-        "--hold", action="store_true", help="forget only its Retry-After and its breaker"
+        "--hold", action="store_true", help="delete only its Retry-After and circuit breaker"
     )
-    set_ = action(
-        "set", "set one key of a source", "helr state set slack-audit oldest_ts 1521214343"
-    )
+    set_ = action("set", "set a key of a source", "helr state set slack-audit oldest_ts 1521214343")
     for parser in (show, reset, set_):
         parser.add_argument("source", metavar="SOURCE")
     set_.add_argument("key", metavar="KEY", help="cursor, or the source's state_key")
     set_.add_argument("value", metavar="VALUE")
-    action("export", "write all state as JSON", "helr state export > state.json")
-    action("import", "replace the state of the sources in the JSON read", "helr state import < f")
+    action("export", "print the state of all sources as JSON", "helr state export > state.json")
+    action(
+        "import",
+        "replace the state of the sources in the JSON on standard input",
+        "helr state import < state.json",
+    )
 
 
-# Name: summary, example, what adds its options.
+# Name: summary, example, the function that adds its options.
 _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
-    "run": ("collect from all sources, or those named", _RUN_EXAMPLE, _add_run),
-    "validate": ("check the config; asks no API", "  helr validate -c helr.yaml", _add_validate),
+    "run": ("collect events from all sources, or from selected ones", _RUN_EXAMPLE, _add_run),
+    "validate": (
+        "check the config without contacting any API",
+        "  helr validate -c helr.yaml",
+        _add_validate,
+    ),
     "test": (
-        "ask a source what the next poll would ask, and show what came; moves no state",
+        "fetch a source's next page and print it, without changing any state",
         "  helr test --source slack-audit | head -3",
         _add_test,
     ),
     "status": (
-        "tell when each source last succeeded, how far it has come, and what holds it back",
+        "show each source's last success, its position, and anything blocking it",
         "  helr status --max-age 900 || alert",
         _add_status,
     ),
     "init": (
-        "write a commented helr.yaml for Slack; overwrites nothing",
+        "write a commented helr.yaml for Slack, without overwriting any file",
         "  helr init",
         _add_nothing,
     ),
-    "state": ("look at or change what helr knows of a source", _STATE_EXAMPLE, _add_state),
+    "state": ("show or change the saved state of a source", _STATE_EXAMPLE, _add_state),
     "help": (
         "print a page of the documentation; without TOPIC, list the topics",
         "  helr help slack\n  helr help configuration auth | less",
@@ -238,7 +250,7 @@ def _parser(make: Any, *args: Any, **more: Any) -> argparse.ArgumentParser:
 
 
 def _common(*, after: bool) -> argparse.ArgumentParser:
-    """Options that stand before or after the command; after it, their absence overrides nothing."""
+    """Options allowed before or after the command; after it, their absence overrides nothing."""
     common = argparse.ArgumentParser(add_help=False)
     default: Any = argparse.SUPPRESS if after else "helr.yaml"
     common.add_argument(
@@ -255,14 +267,14 @@ def _common(*, after: bool) -> argparse.ArgumentParser:
         "--dry-run",
         action="store_true",
         default=off,
-        help="check the config as `helr validate` does, and do nothing else",
+        help="only check the config, as `helr validate` does",
     )
     return common
 
 
 def entry() -> NoReturn:
-    """The `helr` command: ends the process without tearing the interpreter down, which takes as
-    long as a tenth of an idle poll; everything that must be written has been."""
+    """The `helr` command. It ends the process without tearing down the interpreter, which takes a
+    tenth of the time of an idle poll; everything that must be written has been by then."""
     try:
         status = main()
     except SystemExit as error:  # argparse: --help, --version, a bad command line
@@ -274,45 +286,45 @@ def entry() -> NoReturn:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status. Nothing a user can cause gives a traceback."""
+    """Run the command line and return the exit status, with no traceback for a user's mistakes."""
     _fill_standard_descriptors()
     try:
         args = _parse(sys.argv[1:] if argv is None else list(argv))
-        if sys.stdout is None and args.command != "run":  # a run looks for itself
-            raise UnusableError("standard output is closed: there is nowhere to show anything")
+        if sys.stdout is None and args.command != "run":  # a run checks for itself
+            raise UnusableError("standard output is closed, so nothing can be printed")
         status = _dispatch(args)
         if sys.stdout is not None:
             sys.stdout.flush()
     except HelrError as error:
         return _fail(error)
-    except OSError as error:  # only what a command prints comes here: see helr.output for events
+    except OSError as error:  # from printing by a command only: for events, see helr.output
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             return _unforeseen(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(error, BrokenPipeError):
-            return OutputGoneError.exit_status  # as in `helr test … | head`: no more is wanted
-        return _fail(OutputGoneError(f"standard output: {error.strerror}"))
-    except Exception as error:  # noqa: BLE001 - a defect, or something that is lacking now
+            return OutputGoneError.exit_status  # as in `helr test … | head`
+        return _fail(OutputGoneError(str(error.strerror), where="standard output"))
+    except Exception as error:  # noqa: BLE001 - a defect, or a shortage
         return _unforeseen(error)
     return status
 
 
 def _fill_standard_descriptors() -> None:
-    """A closed one would be given to the next file opened: the state file, say."""
+    """Open closed ones, or the next file opened, such as the state, would get their number."""
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what the locale has no letter for is escaped
+        if isinstance(stream, io.TextIOWrapper):  # characters that the locale lacks are escaped
             stream.reconfigure(errors="backslashreplace")
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
-    """The command line's meaning. Raises UnusableError, SystemExit (--help, --version)."""
+    """Parse the command line. Raises UnusableError, SystemExit (--help, --version)."""
     command, rest = _named(words)
     if command == "help":
         topic = [word for word in rest if not word.startswith("-")]
@@ -322,7 +334,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         from helr import usage
 
         parser = build_parser("run")
-        raise UnusableError(_with_usage(parser, usage.unknown_command(command, _COMMANDS)))
+        raise _usage_error(parser, usage.unknown_command(command, _COMMANDS))
     parser = build_parser(command or "run")
     words = list(words) if command else ["run", *words]
     try:
@@ -330,22 +342,21 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     except _UsageError as error:
         from helr import usage
 
-        message = usage.explain(error.parser, str(error), words)
-        raise UnusableError(_with_usage(error.parser, message)) from None
+        raise _usage_error(error.parser, usage.explain(str(error), words)) from None
     if left:
         from helr import usage
 
         used = _used(parser, args)
-        raise UnusableError(_with_usage(used, usage.unexpected(used, left)))
+        raise _usage_error(used, usage.unexpected(used, left))
     return args
 
 
-def _with_usage(parser: argparse.ArgumentParser, message: str) -> str:
-    return f"{parser.format_usage()}{parser.prog}: {message}"
+def _usage_error(parser: argparse.ArgumentParser, problem: Problem) -> UnusableError:
+    return UnusableError(problem.what, where=f"{parser.format_usage()}{parser.prog}", do=problem.do)
 
 
 def _used(parser: argparse.ArgumentParser, args: argparse.Namespace) -> argparse.ArgumentParser:
-    """The parser of the command, or of the action of `state`, that was named."""
+    """The parser of the command, or of the action of `state`, that was given."""
     for name in filter(None, (args.command, getattr(args, "action", None))):
         for action in parser._actions:
             if isinstance(action, argparse._SubParsersAction):
@@ -354,9 +365,8 @@ def _used(parser: argparse.ArgumentParser, args: argparse.Namespace) -> argparse
 
 
 def _named(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """The command that the words name, or the option that is asked for instead of one (--help),
-    and the words behind it; "" is `run`, whose name need not be given, also where its options
-    are."""
+    """The command among the words, or --help or --version in its place, and the words after it.
+    "" means `run`, which may be omitted, with or without its options."""
     words = iter(argv)
     for word in words:
         value = re.fullmatch(r"-[vq]*c(.*)|--config(=.*)?", word, re.DOTALL)
@@ -371,18 +381,18 @@ def _named(argv: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _unforeseen(error: Exception) -> int:
-    """Tell what is lacking, or a defect with its traceback, each in one line."""
+    """Report a shortage, or a defect with its traceback, each in one line."""
     from helr import log, shortages
 
-    told = shortages.advice(error)
-    if told:
-        return _fail(LackingError(told))
+    shortage = shortages.advice(error)
+    if shortage:
+        return _fail(LackingError(shortage.what, do=shortage.do))
     log.defect(error)
     return PollError.exit_status
 
 
 def _fail(error: HelrError) -> int:
-    """Tell it in the log, or plainly while there is none (a bad command line or config)."""
+    """Report it in the log, or plainly before there is one (a bad command line or config)."""
     from helr import log
 
     for line in str(error).splitlines():
@@ -391,7 +401,7 @@ def _fail(error: HelrError) -> int:
 
 
 def _dispatch(args: argparse.Namespace) -> int:
-    """Imports only what the command at hand needs."""
+    """Run the command, importing only what it needs."""
     if args.command == "help":
         from helr.commands import help as help_
 
@@ -427,7 +437,7 @@ def _dispatch(args: argparse.Namespace) -> int:
 
 
 def _sources(args: argparse.Namespace) -> list[str]:
-    """The sources that the command line names."""
+    """The sources given on the command line."""
     named: list[str] | str = getattr(args, "source", [])
     return [named] if isinstance(named, str) else named
 
@@ -472,10 +482,10 @@ def _load(
     writes: bool = True,
     stream: Any = None,
 ) -> Any:
-    """The config, with the log set up as it and the command line say.
+    """Load the config, and set up the log according to it and the command line.
 
-    `replay`: what the command does needs no secrets. `writes`: it writes the state file.
-    `stream`: the log's, else standard error.
+    `replay`: the command needs no secrets. `writes`: it writes the state file. `stream`: where the
+    log goes, instead of standard error.
     """
     from helr import log
     from helr.config import load
@@ -497,9 +507,9 @@ def _load(
         label_value=config.globals.label_value,
         stream=stream,
     )
-    said = log.for_source("")
+    own_log = log.for_source("")
     for notice in config.notices:
-        said.info("%s", notice)
+        own_log.info("%s", notice)
     for warning in config.warnings:
-        said.warning("%s", warning)
+        own_log.warning("%s", warning)
     return config

@@ -1,6 +1,6 @@
-"""What in a source's configuration is a credential: by its name, by its place, by its look.
+"""What in a source's configuration is a credential, judging by its name, place or appearance.
 
-Imports no HTTP library, so that a config check costs nothing.
+Imports no HTTP library, so that a config check stays cheap.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from helr.secrets import HIDDEN, LEAST, redact, secret
 from helr.timestamps import instant
 from helr.urls import bare_url, logins, user_info_secrets
 
-# The patterns are texts: compiling them all takes 3 ms of a start, and most configs need none.
-# What is in every name that they call a secret's:
+# The patterns are strings: compiling them all takes 3 ms of a start, and most configs need none.
+# Every name of a secret contains one of these:
 _SIGNS = (
     *("key", "token", "secret", "pass", "pwd", "cred", "sig", "jwt", "hmac", "pin", "otp", "sess"),
     *("sid", "auth", "bearer", "cookie", "sas", "assert", "srf", "nonce", "ticket", "code"),
 )
 
-# The last words of names of query parameters and headers that hold credentials. Names are cut into
-# words at capitals, dashes, dots and underscores; a number or version at their end does not count.
+# The last words of names of query parameters and headers that hold credentials. Names are split
+# into words at capitals, dashes, dots and underscores; a number or version at their end is ignored.
 _LAST_WORDS = (
     r"(?:.*(?:token|secret|password|passwd|passphrase|passcode|credentials?|signature|jwt|hmac))"
     r"|(?:pass|session|api|app|auth|access|secret|user|master|license|private|client"
@@ -37,7 +37,7 @@ _SECRET_NAMES = frozenset(("code", "key_id", "access_key_id", "session_id", "cli
 
 _SECRET_ENDINGS = ("_access_key_id", "_session_id", "_amz_credential", "_auth_code")
 
-# Names with such a last word that hold no credential: positions, and keys of data.
+# Names with such a last word that do not hold a credential: positions, and keys of data.
 _PLAIN_ENDINGS = (
     r".*(?:page|next|cursor|continuation|start|skip|sync|delta|scroll|pagination|paging|resume"
     r"|bookmark|after|before)_?token|.*(?:sort|order|partition|primary|idempotency|group|state"
@@ -69,7 +69,7 @@ def _words(name: str) -> str:
     return "_".join(word.lower() for word in re.findall(_WORDS, name))
 
 
-SHORTEST = 6  # characters of a secret that only its origin shows to be one
+SHORTEST = 6  # characters of a secret that only its origin identifies as one
 
 _WORD = "(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,8})"
 
@@ -81,7 +81,7 @@ _PLAIN_VALUES = (
     r"|(?:~|\.{1,2})?(?:/[A-Za-z]?[a-z0-9]{0,14}(?:[-_.][a-z0-9]{1,14})*)+"  # a path
 )
 
-# In an address, also what ids look like there, of organisations and accounts.
+# In an address, the usual forms of ids of organizations and accounts, too.
 _PLAIN_PARTS = (
     r"(?:(?:[A-Z]?[a-z]{1,14}){1,3}|[A-Z]{1,8}|[a-z]?[0-9]{1,8})[0-9]{0,6}"
     r"(?:[-_.~](?:(?:[A-Z]?[a-z]{1,14}){1,3}|[A-Z]{1,8})?[0-9]{0,8}){0,6}(?::[0-9]+)?"
@@ -95,10 +95,10 @@ _NAMES_AN_ID = (
 
 
 def is_plain(value: str, variable: str = "", *, in_address: bool = False) -> bool:
-    """Whether what an environment variable put into a request is plainly not a secret: a number,
-    a time, a truth value, a host, a path, an e-mail address, or words as people write them.
+    """Whether the value of an environment variable is clearly not a secret: a number, a time, a
+    truth value, a host, a path, an e-mail address, or ordinary words.
 
-    `variable`: its name tells, too. `in_address`: it is in the URL's host or path.
+    `variable`: its name, which counts too. `in_address`: the value is in the URL's host or path.
     """
     if len(value) < LEAST or is_secret_name(variable):
         return len(value) < LEAST
@@ -110,14 +110,14 @@ def is_plain(value: str, variable: str = "", *, in_address: bool = False) -> boo
 
 
 def secrets_in_url(url: str) -> list[str]:
-    """The pieces of a URL from the environment that may be secrets: of its path and query."""
+    """The parts of the path and query of a URL from the environment that may be secrets."""
     address, _, query = url.partition("?")
     pieces = [*bare_url(address).split("/")[2:], *re.split("[&=#]", query)]
     return [piece for piece in pieces if piece and not is_plain(piece, in_address=piece in address)]
 
 
 def secrets_of(source: Source) -> list[str]:
-    """The credentials that the configuration itself holds: URL, query and headers."""
+    """The credentials in the configuration itself: in URL, query and headers."""
     found = user_info_secrets(source.url)
     try:
         pairs = parse_qsl(urlsplit(source.url).query.replace(";", "&"))
@@ -135,7 +135,7 @@ def secrets_of(source: Source) -> list[str]:
 def _parts(value: str) -> list[str]:
     """The secrets in a header's value: `Bearer abc`, `Token token="abc"`, `Basic …`, `d=abc; e=f`.
 
-    The scheme is not one."""
+    The scheme is not a secret."""
     scheme, _, rest = value.partition(" ")
     if scheme.lower() == "basic":
         with suppress(ValueError):
@@ -146,7 +146,7 @@ def _parts(value: str) -> list[str]:
 
 
 def register_secrets(source: Source) -> None:
-    """Make sure that no line shows a credential of the source's configuration."""
+    """Register the credentials in the source's configuration, so that no line shows them."""
     found = secrets_of(source) + logins(source.url)
     for value in source.from_environment:
         found += (value, *_parts(value), *user_info_secrets(value))
@@ -157,12 +157,12 @@ def register_secrets(source: Source) -> None:
 
 
 def has_secret_path(source: Source) -> bool:
-    """Whether a secret is in the URL's path, which is sent on with each event."""
+    """Whether there is a secret in the URL's path, which is part of each line."""
     return any(value in urlsplit(source.url).path for value in source.from_environment)
 
 
 def proxies() -> list[str]:
-    """What `*_proxy` variables name, in any case, as urllib reads them."""
+    """The values of the `*_proxy` variables, in upper or lower case, as urllib reads them."""
     return [
         value
         for name, value in os.environ.items()
@@ -175,7 +175,7 @@ _PARAM = r"([?&;])([^=&;#?\s]+)=([^&#\s>\"]*)"
 
 
 def hidden_in_urls(text: str) -> str:
-    """A text that may hold URLs, without the credentials in them."""
+    """The text without the credentials of any URLs in it."""
     return redact(re.sub(_PARAM, _hide, re.sub(_USER, "//", text)))
 
 

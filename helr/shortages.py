@@ -1,26 +1,25 @@
-"""What the machine lacks just now, told in a line: memory, threads, open files, disk, letters.
+"""What the machine has run out of: memory, threads, open files, disk space, characters.
 
-Any call can fail so, the import of a module too; what was done until then is in the state.
+Any call can fail for such a reason, even an import; what was done until then is in the state.
 """
 
 from __future__ import annotations
 
 import errno
 
-MEMORY = (
-    "there is not enough memory: allow more (ulimit -v, MemoryMax, a container's limit), or make"
-    " pages smaller (limit in query_params)"
+from helr.errors import Problem
+
+MEMORY = Problem(
+    "not enough memory",
+    "allow more (ulimit -v, MemoryMax, a container's limit), or make pages smaller (limit in "
+    "query_params)",
 )
-THREADS = (
-    "no thread can be started: allow more (ulimit -u, TasksMax, a container's pids limit), or free"
-    " memory"
+THREADS = Problem(
+    "no thread can be started",
+    "allow more (ulimit -u, TasksMax, a container's pids limit), or free memory",
 )
-FILES = "too many files are open: allow more (ulimit -n, LimitNOFILE)"
-DISK = "the disk is full"
-LETTERS = (
-    "the locale has no such letters: {text!a} in {encoding}; set one with UTF-8, such as"
-    " LC_ALL=C.UTF-8"
-)
+FILES = Problem("too many open files", "allow more (ulimit -n, LimitNOFILE)")
+DISK = Problem("the disk is full", "make room")
 
 _BY_NUMBER = {
     errno.ENOMEM: MEMORY,
@@ -40,8 +39,8 @@ _BY_WORDS = {
 }
 
 
-def advice(error: BaseException | None) -> str:
-    """What is lacking, and what to do; "" for an error of another kind. Looks at causes too."""
+def advice(error: BaseException | None) -> Problem | None:
+    """The shortage behind an error or one of its causes; None for an error of another kind."""
     for _ in range(20):
         if error is None:
             break
@@ -49,18 +48,20 @@ def advice(error: BaseException | None) -> str:
         if found:
             return found
         error = error.__cause__ or error.__context__
-    return ""
+    return None
 
 
-def _of_one(error: BaseException) -> str:
+def _of_one(error: BaseException) -> Problem | None:
     if isinstance(error, MemoryError):
         return MEMORY
     if isinstance(error, UnicodeEncodeError):
-        return LETTERS.format(
-            text=error.object[error.start : error.end][:20], encoding=error.encoding
+        text = error.object[error.start : error.end][:20]
+        return Problem(
+            f"the locale's encoding {error.encoding} lacks characters: {text!a}",
+            "set a locale with UTF-8, such as LC_ALL=C.UTF-8",
         )
     number = getattr(error, "errno", None)
     if number in _BY_NUMBER:
         return _BY_NUMBER[number]
     text = str(error)
-    return next((told for words, told in _BY_WORDS.items() if words in text), "")
+    return next((shortage for words, shortage in _BY_WORDS.items() if words in text), None)

@@ -1,8 +1,8 @@
-"""Signals. SIGTERM, SIGINT and SIGQUIT: the first asks for a stop, a second one ends the process at
-once. The others that would end it are noted in the log, and do nothing.
+"""Signals. The first SIGTERM, SIGINT or SIGQUIT requests a stop, a second one ends the process at
+once. The others that would end it are logged and ignored.
 
-A thread waits for them, as a handler could be late for ever: Python runs handlers in the main
-thread, which sees nothing of a signal that comes just before it begins to wait for a lock.
+A thread waits for them, since a handler could be delayed forever: Python runs handlers in the main
+thread, which misses a signal that arrives just before it starts to wait for a lock.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU)
 _NOTES: dict[int, str] = {
-    signal.SIGHUP: "the config is read at the start only; restart helr to read a changed config",
-    signal.SIGUSR1: "`helr status` shows where each source is",
+    signal.SIGHUP: "the config is read only at startup; restart helr to apply changes",
+    signal.SIGUSR1: "`helr status` shows the position of each source",
 }
-# Left as they are: what stops and continues (SIGTSTP), what a defect raises (SIGSEGV, SIGABRT),
-# what ends nothing (SIGCHLD, SIGWINCH), and SIGPIPE and SIGXFSZ, which Python turns into errors.
+# Unchanged: those that stop and continue (SIGTSTP), those of a defect (SIGSEGV, SIGABRT), those
+# that end nothing (SIGCHLD, SIGWINCH), and SIGPIPE and SIGXFSZ, which Python turns into errors.
 _OTHERS = ("SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT")
 NOTED: set[int] = {
     *_NOTES,
@@ -28,13 +28,13 @@ NOTED: set[int] = {
 
 
 def ignore() -> None:
-    """From the first step on, and in commands that are over soon: no such signal ends helr."""
+    """Block these signals, from the start and in all commands, so that none of them ends helr."""
     signal.pthread_sigmask(signal.SIG_BLOCK, NOTED)
 
 
 class Stopping:
-    """`ask` is called with the signal's number, in a thread of its own; while there is none,
-    nothing was polled yet and the process ends at once: with 0, or, `once`, with 128 + number."""
+    """Calls `ask` with the signal's number, in a separate thread. Until it is set, nothing has been
+    polled and the process ends at once: with 0, or with 128 + number if `once`."""
 
     def __init__(self, *, once: bool = False) -> None:
         self._once = once
@@ -50,11 +50,11 @@ class Stopping:
         os._exit(128 + self._next())
 
     def _next(self) -> int:
-        """The next signal that asks for a stop."""
+        """The next signal that requests a stop."""
         while (number := signal.sigwait({*_STOPS, *NOTED})) not in _STOPS:
             from helr import log
 
-            log.note(f"ignored {_name(number)}: {_NOTES.get(number, 'it means nothing to helr')}")
+            log.note(f"ignored {_name(number)}: {_NOTES.get(number, 'helr does not use it')}")
         return number
 
 

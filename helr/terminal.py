@@ -1,7 +1,7 @@
-"""On a terminal: one line that tells how a one-shot run gets on, and a summary when it ends.
+"""On a terminal: one line that shows the progress of a one-shot run, and a summary when it ends.
 
-Only where a person sees standard error and the events go elsewhere, into a file. A log line that
-is written meanwhile stands above it, whole.
+Used only if standard error is a terminal and the events go to a file. Log lines are written whole,
+above that line.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from helr.clock import Clock
 from helr.engine.events import Delivered, Event, Summary
 from helr.timestamps import rfc3339
 
-_FIRST_SECS = 0.5  # a run that is over by then needs no line
+_FIRST_SECS = 0.5  # a shorter run needs no line
 _EVERY_SECS = 0.2
 _CLEAR = "\r\x1b[K"
 
 
 def begin(terminal: TextIO, output_path: str | None) -> LiveLine | None:
-    """A live line, unless the output may be on the same terminal (a pipe's reader may be, too)."""
+    """A live line, unless the output may go to the same terminal, if only through a pipe."""
     try:
         mode = os.fstat(1).st_mode if output_path is None else os.stat(output_path).st_mode
     except FileNotFoundError:
-        mode = stat.S_IFREG  # it will be one
+        mode = stat.S_IFREG  # which helr will create
     except OSError:
         return None
     null = output_path is None and stat.S_ISCHR(mode) and not os.isatty(1)
@@ -38,7 +38,7 @@ def begin(terminal: TextIO, output_path: str | None) -> LiveLine | None:
 
 
 class WatchedClock(Clock):
-    """A clock that knows how long its sleepers will sleep."""
+    """A clock that knows how long the threads sleeping on it will sleep."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,12 +53,12 @@ class WatchedClock(Clock):
             self._until.pop(me, None)
 
     def waiting(self) -> float:
-        """Seconds until the last of them wakes up."""
+        """Seconds until the last of those threads wakes up."""
         return max(list(self._until.values()), default=0.0) - self.monotonic()
 
 
 class LiveLine:
-    """Draws on `terminal`; write and flush are for the log, whose lines go above the drawn one."""
+    """Draws on `terminal`. The log writes through it, so that its lines go above the live one."""
 
     def __init__(self, terminal: TextIO) -> None:
         self.clock = WatchedClock()
@@ -79,36 +79,36 @@ class LiveLine:
             self._summaries[event.source.name] = event.summary
 
     def stop(self) -> None:
-        """Take the line away, and say what came of it all."""
+        """Remove the line, and print the summary."""
         self._over.set()
         with self._lock:
             summaries = list(self._summaries.values())
-            closing = f"{_told(summaries, time.monotonic() - self._began)}\n"
+            closing = f"{_progress(summaries, time.monotonic() - self._began)}\n"
             more = any(summary.pages for summary in summaries)
-            self._put((_CLEAR if self._shown else "") + (closing if more else ""))
+            self._print((_CLEAR if self._shown else "") + (closing if more else ""))
             self._shown = ""
 
     def _draw_often(self) -> None:
         wait = _FIRST_SECS
         while not self._over.wait(wait):
             wait = _EVERY_SECS
-            text = _told(list(self._summaries.values()), time.monotonic() - self._began)
+            text = _progress(list(self._summaries.values()), time.monotonic() - self._began)
             left = self.clock.waiting()
             if left > 1:
                 text += f", waiting {left:.0f} s"
             with self._lock:
                 if not self._over.is_set():
                     self._shown = text[: shutil.get_terminal_size().columns - 1]
-                    self._put(_CLEAR + self._shown)
+                    self._print(_CLEAR + self._shown)
 
-    def _put(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         try:
             self._terminal.write(text)
             self._terminal.flush()
         except (OSError, ValueError):
             self._over.set()  # the terminal is gone
 
-    # what the log needs of a stream
+    # the interface of a stream, for the log
 
     def write(self, text: str) -> int:
         with self._lock:
@@ -123,7 +123,7 @@ class LiveLine:
         return True
 
 
-def _told(summaries: Sequence[Summary], secs: float) -> str:
+def _progress(summaries: Sequence[Summary], secs: float) -> str:
     pages = sum(summary.pages for summary in summaries)
     events = sum(summary.events for summary in summaries)
     new = sum(summary.delivered for summary in summaries)

@@ -1,4 +1,4 @@
-"""`helr init`: writes a commented helr.yaml for Slack, ready but for the token."""
+"""`helr init`: writes a commented helr.yaml for Slack, complete except for the token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAYS = 30
 _CONFIG = """\
 # yaml-language-server: $schema={schema}
 #
-# Collects the audit log of a Slack Enterprise organization. More: helr help slack.
+# Collects the audit log of a Slack Enterprise organization. See `helr help slack`.
 #
 # The token, in three steps:
 #   1. Create an app at https://api.slack.com/apps?new_app=1, and under
@@ -31,12 +31,12 @@ _CONFIG = """\
 
 global:
   log_level: info # trace, debug, info, warn, error
-  log_format: pretty # json for machines
+  log_format: pretty # or json
   state:
     backend: sqlite
-    path: ./helr-state.db # what was delivered; keep it
+    path: ./helr-state.db # records what has been delivered; keep it
   output:
-    settle_secs: ${{HELR_SETTLE_SECS:-0}} # how long a shipper needs to store what it read
+    settle_secs: ${{HELR_SETTLE_SECS:-0}} # how long the shipper needs to store what it has read
 
 sources:
   slack-audit:
@@ -44,7 +44,7 @@ sources:
     auth:
       type: bearer
       token_env: SLACK_AUDIT_TOKEN
-      # token_file: /run/secrets/slack-token # wins over token_env, is read at each request
+      # token_file: /run/secrets/slack-token # overrides token_env; read before each request
     schedule:
       interval_secs: 300
       jitter_secs: 30
@@ -52,30 +52,30 @@ sources:
       Accept: application/json
 
     query_params: # sent with every request
-      limit: 1000 # events a page, at most 9999; Slack recommends 100 to 200
-      # action: user_login,file_uploaded # only these, at most 30
-      # actor: W123AB456 # only what this user did
-      # entity: C123AB456 # only what was done to this
+      limit: 1000 # events per page, at most 9999; Slack recommends 100 to 200
+      # action: user_login,file_uploaded # only these actions, at most 30
+      # actor: W123AB456 # only actions by this user
+      # entity: C123AB456 # only actions on this object
     first_request_query_params:
-      # Where to begin, until the first chain of pages is through: {date}, {days} days ago.
-      # Choose it before the first run. Slack has nothing before March 2018 (1519862400).
+      # Where to start, until the first chain of pages is finished: {date}, {days} days ago.
+      # Choose it before the first run. Slack has no events before March 2018 (1519862400).
       oldest: {oldest}
     pagination:
       strategy: cursor
       cursor_param: cursor
       cursor_path: response_metadata.next_cursor
-      max_pages: 25 # a poll; the next poll goes on where it stopped
-    incremental_from: # from then on each chain begins at the newest event of the one before
+      max_pages: 25 # per poll; the next poll continues where this one stopped
+    incremental_from: # after that, each chain starts at the newest event of the previous one
       state_key: oldest_ts
       event_timestamp_path: date_create
       param_name: oldest
-      lookback_secs: 600 # asks for that much again: some events appear minutes late
-    dedupe: # drops what comes a second time
+      lookback_secs: 600 # start that much earlier, since some events appear minutes late
+    dedupe: # drop events that are fetched a second time
       id_path: id
       capacity: 100000
-    on_cursor_error: reset # a cursor that has expired: begin again at the watermark
+    on_cursor_error: reset # if the cursor has expired, start again from the watermark
     max_line_bytes: ${{HELR_MAX_LINE_BYTES:-1000000}} # below the limit of the shipper
-    max_line_bytes_behavior: truncate # a longer event is cut to a smaller, valid line
+    max_line_bytes_behavior: truncate # cut a longer event to a smaller, valid line
     transform:
       timestamp_field: date_create
       id_field: id
@@ -83,7 +83,7 @@ sources:
     resilience:
       timeout_secs: 30
       timeouts:
-        poll_tick_secs: ${{HELR_POLL_TICK_SECS:-}} # a shipper that ends slow runs sets it
+        poll_tick_secs: ${{HELR_POLL_TICK_SECS:-}} # set by a shipper that kills slow runs
       retries:
         max_attempts: 5
         initial_backoff_secs: 2
@@ -101,31 +101,31 @@ sources:
 
 
 def run(path: str) -> int:
-    """Write the file; returns 0. Raises UnusableError if it exists or cannot be written."""
+    """Write the file and return 0. Raises UnusableError if it exists or cannot be written."""
     helr = "helr" if path == "helr.yaml" else f"helr -c {shlex.quote(path)}"
     try:
         with open(path, "x", encoding="utf-8", opener=_opener) as file:  # follows no link
             file.write(text(time.time(), helr))
     except FileExistsError:
-        message = f"{path} exists already and is left as it is; -c FILE names another"
-        raise UnusableError(message) from None
+        do = "name another with `-c FILE`"
+        raise UnusableError("already exists and was not changed", where=path, do=do) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UnusableError(f"{path} cannot be written: {reason}") from None
+        raise UnusableError(f"cannot be written: {reason}", where=path) from None
     sys.stderr.write(
-        f"wrote {path}; next: export SLACK_AUDIT_TOKEN=xoxp-... (how to get one stands in the "
-        f"file), {helr} validate, {helr} test --source slack-audit\n"
+        f"wrote {path}; next: export SLACK_AUDIT_TOKEN=xoxp-... (the file explains how to get one),"
+        f" {helr} validate, {helr} test --source slack-audit\n"
     )
     return 0
 
 
 def _opener(path: str, flags: int) -> int:
-    """Nobody else may change what helr is told to do, whatever the umask says."""
+    """No other user may change the config, regardless of the umask."""
     return os.open(path, flags, 0o644)
 
 
 def text(now: float, helr: str = "helr") -> str:
-    """The config as it is written at that time (Unix seconds). `helr`: how it is called then."""
+    """The config as written at time `now` (Unix seconds). `helr`: the command to use it with."""
     oldest = (int(now) // 86400 - DAYS) * 86400
     vendor = find(SLACK) or {}
     return _CONFIG.format(

@@ -1,6 +1,6 @@
-"""`helr state`: look at what helr knows of a source, or change it while no helr holds it.
+"""`helr state`: shows the saved state of a source, or changes it while no other helr holds it.
 
-What is exported has the shape `{"source": {…}}`, each source as helr.state.export says.
+An export has the shape `{"source": {…}}`; helr.state.export describes the inner object.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class StateCommand:
         state = config.globals.state
         if state.backend != "sqlite":
             raise UnusableError(
-                f"{config.path}: global.state.backend is {state.backend}: it keeps nothing that "
-                "could be shown or changed; use sqlite"
+                f"global.state.backend is {state.backend}, which keeps nothing to show or change",
+                where=config.path,
+                do="use sqlite",
             )
         self._config = config
         self._path = state.path
@@ -68,21 +69,22 @@ class StateCommand:
         store = self._changing(name)
         if hold_only:
             store.commit(name, [Checkpoint(values=dict.fromkeys(export.HELD))])
-            print(f"{name}: may be asked again at once")
+            print(f"{name}: may be polled again at once")
             return
         store.replace(name, {}, [], [])
-        print(f"{name}: forgotten; its next poll starts afresh")
+        print(f"{name}: state deleted; its next poll starts from the beginning")
 
     def set(self, name: str, key: str, value: str) -> None:
-        """A new watermark begins a new chain: a chain under way would put its own in its place.
-
-        What would hold back events because of how far helr had come goes with either of the two.
+        """Set a cursor or a watermark. A new watermark abandons the open chain, which would replace
+        it. Either also deletes the records that would suppress events of the old position.
         """
         source = self._known(name)
         mark = _state_key(source)
         if key not in ("cursor", mark):
             known = ", ".join(filter(None, ("cursor", mark)))
-            raise UnusableError(f"{name}: {key}: no such key of this source; there is: {known}")
+            raise UnusableError(
+                f"{key} is not a key of this source", do=f"set one of: {known}", source=name
+            )
         export.check(f"{name}: {key}", key, value, mark)
         if key == mark and value:
             _check_watermark(source, key, value, peek(self._config.globals.state, name))
@@ -92,7 +94,7 @@ class StateCommand:
             change.values |= dict.fromkeys(("cursor", "chain", "lookback_from", "resets"))
             change.forget += [("cursor", None), ("edge", None)]
             if "cursor" in store.load(name).values:
-                print(f"{name}: the chain under way is given up; the next poll begins a new one")
+                print(f"{name}: the open chain is abandoned; the next poll starts a new one")
         elif key == "cursor":
             change.values |= {} if value else dict.fromkeys(("chain", "resets"))
             change.forget.append(("cursor", None))
@@ -106,16 +108,16 @@ class StateCommand:
         print()
 
     def load(self) -> None:
-        """`import`: every source in the document is replaced, all checked before any is."""
+        """`import`: checks the whole document, then replaces the state of every source in it."""
         whole = _read_document()
         if not whole:
-            print("nothing in it: no source was changed")
+            print("the document is empty; no source was changed")
             return
         strangers = [name for name in whole if name not in self._config.sources]
         if len(strangers) == len(whole):
             self._known(strangers[0])
         for name in strangers:
-            print(printable(f"{name}: left out, as it is no source of {self._config.path}"))
+            print(printable(f"{name}: skipped, since {self._config.path} has no such source"))
             del whole[name]
         for name, values in whole.items():
             source = self._config.sources[name]
@@ -124,9 +126,7 @@ class StateCommand:
                     continue
                 export.check(f"{name}: {key}", key, value, _state_key(source))
                 if key not in RESERVED and key != _state_key(source):
-                    print(
-                        printable(f"{name}: {key}: kept, though its config does not use that key")
-                    )
+                    print(printable(f"{name}: {key}: imported, but its config does not use it"))
             export.lists(name, values)
         stores = {name: self._changing(name) for name in whole}
         for name, values in whole.items():
@@ -143,11 +143,11 @@ class StateCommand:
         if name in self._config.sources:
             return self._config.sources[name]
         missing = no_such_source(name, self._config.sources)
-        raise UnusableError(f"{self._config.path}: {missing}")
+        raise UnusableError(missing.what, where=self._config.path, do=missing.do)
 
 
 def run(config: Config, action: str, **options: Any) -> int:
-    """Carry out one action; the exit status."""
+    """Perform one action and return the exit status."""
     command = StateCommand(config)
     if action == "show":
         command.show(options["source"])
@@ -163,7 +163,7 @@ def run(config: Config, action: str, **options: Any) -> int:
 
 
 def _know_tokens(config: Config) -> None:
-    """So that none is shown which an API gave back; one that is missing is no matter here."""
+    """Register the tokens, so that none that an API returned is shown; one may be missing here."""
     for source in config.sources.values():
         auth.open_auth(source.auth).check()
 
@@ -173,36 +173,44 @@ def _state_key(source: Source) -> str | None:
 
 
 def _check_watermark(source: Source, key: str, value: str, stored: Stored) -> None:
-    """Refuse a time that would hide events, or that the API may read as another one."""
+    """Refuse a time that would hide events, or that the API may interpret differently."""
     from helr import vendors
 
-    where, manner = f"{source.name}: {key}", spelling(value)
+    shown, manner = value[:80], spelling(value)
     at, vendor = instant(value), vendors.find(source.url)
     if vendor and value.isdigit():
-        at = float(value)  # it reads seconds
+        at = float(value)  # the API reads it as seconds
     elif vendor:
-        raise UnusableError(f"{where}: {value[:80]}: {vendor['name']} takes {vendor['times']}")
-    if at is not None and at > time.time() + 86400:
-        hint = f"; {manner} given?" if manner not in ("ISO 8601", "Unix seconds") else ""
         raise UnusableError(
-            f"{where}: {value[:80]} is more than a day in the future: every event until then "
-            f"would be missed{hint}"
+            f"{shown}: {vendor['name']} accepts only {vendor['times']}",
+            where=key,
+            source=source.name,
+        )
+    if at is not None and at > time.time() + 86400:
+        raise UnusableError(
+            f"{shown} is more than a day in the future: every event until then would be missed",
+            where=key,
+            do="" if manner in ("ISO 8601", "Unix seconds") else f"is it in {manner}?",
+            source=source.name,
         )
     before = stored.values.get(key)
     if before and spelling(before) != manner:
         raise UnusableError(
-            f"{where}: {value[:80]} is {manner}, and the watermark so far, {before}, is "
-            f"{spelling(before)}: spell it like that, as the API's events do"
+            f"{shown} is {manner}, but the current watermark {before} is {spelling(before)}",
+            where=key,
+            do="use the same format, that of the API's events",
+            source=source.name,
         )
 
 
 def _read_document() -> dict[str, dict[str, Any]]:
+    where, do = "standard input", "pipe in the output of `helr state export`"
     if sys.stdin is None:
-        raise UnusableError("standard input is closed: give it what export wrote")
+        raise UnusableError("standard input is closed", do=do)
     try:
         whole = json.load(sys.stdin)
     except (ValueError, RecursionError) as error:
-        raise UnusableError(f"standard input: not JSON ({error}): give what export wrote") from None
+        raise UnusableError(f"not JSON ({error})", where=where, do=do) from None
     if not isinstance(whole, dict) or not all(isinstance(v, dict) for v in whole.values()):
-        raise UnusableError('standard input: not {"source": {"key": "value"}}, as export writes it')
+        raise UnusableError('not {"source": {"key": "value"}}', where=where, do=do)
     return whole

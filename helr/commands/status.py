@@ -1,7 +1,7 @@
-"""`helr status`: when each source last succeeded, how far it has come, and what holds it back.
+"""`helr status`: shows each source's last success, its position, and anything blocking it.
 
-What an alert, a cron job or a container's probe asks: takes no lock, only reads the state, asks
-no API and needs no secret.
+For alerts, cron jobs and container probes: it takes no lock, only reads the state, contacts no API
+and needs no secret.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from helr.timestamps import instant, rfc3339
 
 @dataclass(slots=True)
 class Status:
-    """What the state says of a source; times in Unix seconds.
+    """What the state records about a source; times in Unix seconds.
 
-    `chain`: the open one's `events`, `newest` and `reached` (how far back it has come).
-    `held`: nothing is asked `until` then, and the `reason`.
+    `chain`: the open chain's `events`, `newest` and `reached` (how far back it has got).
+    `held`: `until` when no request is sent, and the `reason`.
     """
 
     name: str
@@ -37,17 +37,17 @@ class Status:
     held: dict[str, Any] | None
 
     def fresh(self, max_age: float | None, now: float) -> bool:
-        """Whether the last success is young enough; its age is unknown when it is in the future."""
+        """Whether the last success is recent enough; if it is in the future, its age is unknown."""
         return max_age is None or (self.success is not None and 0 <= now - self.success <= max_age)
 
 
 def run(config: Config, *, max_age: float | None = None, output_format: str = "text") -> int:
-    """Tell it on standard output. Returns 1 when a source is older than `max_age` seconds.
+    """Print the status. Returns 1 if a source's last success is older than `max_age` seconds.
 
-    Raises StateError when the state cannot be read.
+    Raises StateError if the state cannot be read.
     """
     if max_age is not None and not max_age > 0:
-        raise UnusableError(f"--max-age {max_age:g}: give a number of seconds above 0")
+        raise UnusableError(f"--max-age must be more than 0 seconds, not {max_age:g}")
     now = time.time()
     found = read(config, now)
     if not os.path.exists(path := os.path.abspath(config.globals.state.path)):
@@ -63,12 +63,13 @@ def run(config: Config, *, max_age: float | None = None, output_format: str = "t
 
 
 def read(config: Config, now: float) -> list[Status]:
-    """Every source of the config. Raises UnusableError, StateError."""
+    """The status of every source in the config. Raises UnusableError, StateError."""
     state = config.globals.state
     if state.backend != "sqlite":
         raise UnusableError(
-            f"{config.path}: global.state.backend is {state.backend}: "
-            "what it knows ends with each process; use sqlite"
+            f"global.state.backend is {state.backend}, which keeps nothing between runs",
+            where=config.path,
+            do="use sqlite",
         )
     if not os.path.exists(state.path):
         return [_status(source, {}, now) for source in config.sources.values()]
@@ -106,7 +107,7 @@ def _chain(values: Mapping[str, str]) -> dict[str, Any] | None:
 
 
 def _held(values: Mapping[str, str], source: Source, now: float) -> dict[str, Any] | None:
-    """The longest of a Retry-After and an open breaker."""
+    """A Retry-After or an open breaker, whichever lasts longer."""
     from helr.http.circuit_breaker import open_secs
     from helr.http.wait import MOST_SECS, remaining
 
@@ -131,7 +132,7 @@ def _record(text: str | None) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | None:
-    """A time of the state; what is none says nothing."""
+    """A time from the state, or None if the value is not a time."""
     return None if isinstance(value, bool) else instant(value)
 
 
@@ -158,15 +159,15 @@ def _as_text(status: Status, fresh: bool, now: float) -> list[str]:
         else f"last success {_when(status.success, now)}"
     )
     ahead = status.success is not None and status.success > now
-    stale = ": IN THE FUTURE (the clock was wrong then, or is now)" if ahead else ": TOO OLD"
+    stale = ": IN THE FUTURE (the clock was or is wrong)" if ahead else ": TOO OLD"
     lines = [f"{status.name}: {ago}" + ("" if fresh else stale)]
     if status.watermark is not None:
         at = instant(status.watermark)
         lines.append(f"watermark {status.watermark if at is None else _when(at, now)}")
     if status.chain:
         newest, reached = status.chain["newest"], status.chain["reached"]
-        begun = f", begun at {_when(newest, now)}" if newest is not None else ""
-        back = f", come back to {_when(reached, now)}" if reached is not None else ""
+        begun = f", from {_when(newest, now)}" if newest is not None else ""
+        back = f" back to {_when(reached, now)} so far" if reached is not None else ""
         lines.append(f"open chain: {status.chain['events']} events{begun}{back}")
     if status.held:
         lines.append(f"held until {_when(status.held['until'], now)}: {status.held['reason']}")
@@ -174,7 +175,7 @@ def _as_text(status: Status, fresh: bool, now: float) -> list[str]:
 
 
 def _time(at: float | None) -> str | None:
-    """Without a fraction, which jq's fromdateiso8601 and others do not read."""
+    """Without a fraction, which jq's fromdateiso8601 and others do not accept."""
     return None if at is None else rfc3339(floor(at))
 
 

@@ -1,7 +1,7 @@
-"""`helr validate`: everything that is wrong with a config, or a summary of what it collects.
+"""`helr validate`: lists everything wrong with a config, or summarizes what it collects.
 
-Contacts nothing but the file system. Problems and warnings go to standard error, the
-summary to standard output; with `--format json` all of it is one JSON document there.
+Uses nothing but the file system. Problems and warnings go to standard error, the summary to
+standard output; with `--format json` everything is one JSON document there.
 """
 
 from __future__ import annotations
@@ -31,27 +31,22 @@ def run(config_path: str, *, output_format: str = "text", sources: Sequence[str]
     if output_format == "json":
         _write_json({**_report([], warnings), **_summary(config)})
         return 0
-    for line in (*config.notices, *(_warning(warning) for warning in warnings)):
+    for line in (*config.notices, *(warning.line_of("warning") for warning in warnings)):
         sys.stderr.write(printable(line) + "\n")
     sys.stdout.write("\n".join(map(printable, _lines(config))) + "\n")
     return 0
 
 
 def dry_run(config_path: str, command: str, sources: Sequence[str]) -> int:
-    """The same check for `--dry-run` of another command: standard output is not touched."""
+    """The same check for `--dry-run` of another command, with nothing on standard output."""
     config, warnings = examine(config_path, sources=sources)
-    for line in (*config.notices, *(_warning(warning) for warning in warnings)):
+    for line in (*config.notices, *(warning.line_of("warning") for warning in warnings)):
         sys.stderr.write(printable(line) + "\n")
     sys.stderr.write(
         f"{config.path}: valid, {counted(len(config.sources), 'source')}; dry run of `helr "
-        f"{command}`: nothing was done (`helr validate` shows what would be collected)\n"
+        f"{command}`, nothing done (`helr validate` shows what would be collected)\n"
     )
     return 0
-
-
-def _warning(warning: Problem) -> str:
-    place, _, rest = str(warning).partition(": ")
-    return f"{place}: warning: {rest}"
 
 
 def _report(problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> dict[str, Any]:
@@ -108,7 +103,7 @@ def _lines(config: Config) -> Iterator[str]:
         yield f"  {_from_where(source)}"
         yield f"  {_limits(source)}"
     state = config.globals.state
-    place = state.path if state.backend == "sqlite" else "none, memory only"
+    place = state.path if state.backend == "sqlite" else "none (memory backend)"
     yield f"state: {place}; settle time {config.globals.settle_secs:g} s"
 
 
@@ -118,19 +113,19 @@ def _how_often(source: Source) -> str:
     events = f" of {counted(size, 'event')}" if size else ""
     return (
         f"every {schedule.interval_secs:g} s{jitter}, at most "
-        f"{counted(_pages(source), 'page')}{events} a poll"
+        f"{counted(_pages(source), 'page')}{events} per poll"
     )
 
 
 def _from_where(source: Source) -> str:
     known = source.incremental_from
-    begins = "the first page each time"
+    begins = "the first page every time"
     if known:
         start = {**source.query_params, **source.first_request_query_params}.get(known.param_name)
-        first = f"{known.param_name}={start}" if start else "everything there is"
-        begins = f"the newest event so far ({known.event_timestamp_path}), at first {first}"
+        first = f"{known.param_name}={start}" if start else "all events"
+        begins = f"the newest event so far ({known.event_timestamp_path}), initially {first}"
     ids = f"{source.dedupe.capacity} ids remembered" if source.dedupe else "no ids remembered"
-    return f"begins at {begins}; {ids}"
+    return f"starts at {begins}; {ids}"
 
 
 def _limits(source: Source) -> str:
@@ -138,7 +133,7 @@ def _limits(source: Source) -> str:
     tries = counted(rules.retries.max_attempts, "attempt")
     pause = f", {rules.rate_limit.page_delay_secs:g} s between pages"
     return (
-        f"{rules.timeouts.request_secs:g} s and {tries} a request"
+        f"{rules.timeouts.request_secs:g} s and {tries} per request"
         f"{pause if rules.rate_limit.page_delay_secs else ''}; "
         f"at most {counted(calls_per_minute(source), 'call')} a minute"
     )

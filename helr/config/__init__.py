@@ -1,4 +1,4 @@
-"""The config: `load` a helr.yaml, or learn from ConfigError everything that is wrong with it."""
+"""The config: `load` a helr.yaml, or get a ConfigError that lists everything wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checked values to the config the rest of helr works with."""
+"""Checked values to the config that the rest of helr uses."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ _PREFIX = ("auth", "prefix")
 
 
 def _from_environment(values: Values, name: str) -> tuple[str, ...]:
-    """What variables put into a source's requests, unless it is plainly not a secret."""
+    """What variables put into a source's requests, except what is clearly not a secret."""
     found = [
         (variable, value, path[2] == "url")
         for path, variables in values.variables.items()
@@ -193,5 +193,5 @@ _WHOLE = {
 
 
 def _whole(given: dict[str, Any]) -> dict[str, Any]:
-    """The schema takes 25.0 for a whole number; the rest of helr need not."""
+    """The values with 25.0, which the schema accepts as a whole number, turned into 25."""
     return {key: int(value) if key in _WHOLE else value for key, value in given.items()}

@@ -1,8 +1,7 @@
-"""Remembers, beside the state file, that these values fit this schema in this version.
+"""Records, beside the state file, that these values fit this schema in this version.
 
-A one-shot run would spend a large part of its time on importing jsonschema, only to learn
-again what the run before had learnt. The file holds nothing but a digest. That it cannot be
-written is no failure.
+Otherwise a one-shot run would spend much of its time importing jsonschema, only to repeat the
+check of the previous run. The file contains only a digest. Failing to write it is not an error.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def digest(schema: bytes, *values: object) -> str:
 
 
 def beside_state(tree: dict[str, Any], schema: schemas.Schema) -> Path | None:
-    """The file for the digest, or None where nothing is kept (the memory backend)."""
+    """The file for the digest, or None if nothing is kept (the memory backend)."""
     state = tree.get("global", {})
     state = state.get("state", {}) if isinstance(state, dict) else None
     if not isinstance(state, dict) or state.get("backend", "sqlite") != "sqlite":
@@ -36,7 +35,7 @@ def beside_state(tree: dict[str, Any], schema: schemas.Schema) -> Path | None:
 
 
 def is_known(file: Path | None, fingerprint: str) -> bool:
-    """Whether a check of exactly this has succeeded before."""
+    """Whether a check of exactly these values has succeeded before."""
     if file is None:
         return False
     try:
@@ -46,7 +45,7 @@ def is_known(file: Path | None, fingerprint: str) -> bool:
 
 
 def remember(file: Path | None, fingerprint: str) -> None:
-    """Keep the digest; replaces the file in one step, readable by the owner alone."""
+    """Save the digest in one atomic step, readable only by the owner."""
     if file is None:
         return
     draft = file.with_name(f"{file.name}.{os.getpid()}")

@@ -1,7 +1,7 @@
-"""A parsed tree to plain values: `${VAR}` expanded, in keys too, text typed, empty keys left out.
+"""A parsed tree to plain values: `${VAR}` expanded, in keys too, text typed, empty keys omitted.
 
-Scalars follow YAML 1.2: `true` and `false` are the only truth values, `yes`, `on` and
-`12:30` are text. A value from the environment is only ever one scalar.
+Scalars follow YAML 1.2: `true` and `false` are the only truth values; `yes`, `on` and
+`12:30` are text. A value from the environment is always a single scalar.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from helr.config.problems import ConfigError, KeyPath, Problem, dotted
-from helr.config.yaml_tree import Document, Node
+from helr.config.yaml_tree import Document, Node, twice
+from helr.errors import Problem as Fault
 
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -19,20 +20,20 @@ _CONSTANTS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _ANY_CASE = {("global", "log_level"), ("global", "log_format"), ("global", "state", "backend")}
-_PLACEHOLDER = r"\$(\$?)\{([^}]*)(\}?)"  # compiled only where there is one
+_PLACEHOLDER = r"\$(\$?)\{([^}]*)(\}?)"  # compiled only if there is one
 _NAME = r"([A-Za-z_][A-Za-z0-9_]*)(?::-((?s:.*)))?"
 
-_DOCS = " (helr help configuration)"
+_DOCS = "helr help configuration"
 
 
 class Values:
     """The values of a document.
 
     `spelled`: how a number or truth value is written, by path. `from_environment`: paths of
-    values that an environment variable or a default of a placeholder went into, with the
-    placeholder. `variables`: those variables, as (name, value), by path. `unset`: problems of
-    placeholders, which made the value at that path useless. `empty`: paths of keys without a
-    value, which are not in the tree.
+    values that contain an expanded placeholder, with that placeholder. `variables`: the
+    variables used, as (name, value), by path. `unset`: problems with placeholders, which make
+    the value at that path unusable. `empty`: paths of keys without a value, which are not in the
+    tree.
     """
 
     def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
@@ -48,14 +49,14 @@ class Values:
         self.tree: dict[str, Any] = self._value(document.root, ())
 
     def text(self, path: KeyPath, value: object) -> str:
-        """A scalar as it was written: `1521214343`, `1.50`, `true`."""
+        """A scalar as written: `1521214343`, `1.50`, `true`."""
         return self.spelled.get(path, str(value))
 
     def _value(self, node: Node, path: KeyPath) -> Any:
         self._nodes += 1
         if self._nodes > self._document.most:
-            message = f"its aliases make more than {self._document.most} values of it"
-            raise ConfigError([Problem(self._document.file, node.line, node.column, "", message)])
+            what = f"the aliases expand to more than {self._document.most} values"
+            raise ConfigError([Problem(self._document.file, node.line, node.column, "", what)])
         if isinstance(node.items, dict):
             if any("${" in key for key in node.items):
                 self._expand_keys(node, path)
@@ -69,8 +70,8 @@ class Values:
         return self._scalar(node, path)
 
     def _expand_keys(self, node: Node, path: KeyPath) -> None:
-        """`${VAR}` in keys, as in a source's name; in the document too, where places are found."""
-        if id(node) in self._named:  # reached by an alias: what an expansion gave is plain text
+        """Expand `${VAR}` in keys, such as a source name; in the document too, for its places."""
+        if id(node) in self._named:  # reached by an alias: an expansion is not expanded again
             return
         self._named.add(id(node))
         assert isinstance(node.items, dict)
@@ -81,11 +82,10 @@ class Values:
             if (*path, key) in self.unset:
                 name = key
             if name in items:
-                message = f"is here twice, first on line {keys[name][0]}; keep one of them"
-                place = Problem(
-                    self._document.file, *node.keys[key], dotted((*path, name)), message
-                )
-                self._document.problems.append(place)
+                line, column = node.keys[key]
+                fault, where = twice(keys[name][0]), dotted((*path, name))
+                problem = Problem(self._document.file, line, column, where, *fault)
+                self._document.problems.append(problem)
             else:
                 items[name], keys[name] = item, node.keys[key]
         node.items, node.keys = items, keys
@@ -105,7 +105,7 @@ class Values:
         return value
 
     def _filled(self, text: str, path: KeyPath) -> str:
-        """The text with what its placeholders stand for."""
+        """The text with its placeholders expanded."""
         return re.sub(_PLACEHOLDER, lambda match: self._expand(match, path), text)
 
     def _expand(self, match: re.Match[str], path: KeyPath) -> str:
@@ -115,10 +115,9 @@ class Values:
         found = re.fullmatch(_NAME, inside)
         if not closed or found is None or "${" in inside:
             shown = match.group() if not closed else f"${{{inside}}}"
-            message = (
-                f"{shown[:60]} is no placeholder; write ${{NAME}}, ${{NAME:-default}}, or $${{"
-            )
-            self.unset[path] = self._document.problem(path, message + " for a plain ${" + _DOCS)
+            do = "write ${NAME}, ${NAME:-default}, or $${ for a literal ${"
+            fault = Fault(f"{shown[:60]} is not a placeholder", do)
+            self.unset[path] = self._document.problem(path, fault, more=_DOCS)
             return ""
         name, default = found.groups()
         value = self._environ.get(name, "")
@@ -127,16 +126,16 @@ class Values:
         if default is not None:
             return value or default
         if name not in self._environ:
-            message = f"the environment variable {name} is not set; set it, or write "
-            message += f"${{{name}:-default}}"
+            what = f"the environment variable {name} is not set"
+            fault = Fault(what, f"set it, or write ${{{name}:-default}}")
             if str(path[-1]).endswith("_env"):  # no default: that would be a secret in the file
-                message = f"is the name of a variable; write {name} without ${{}}"
-            self.unset[path] = self._document.problem(path, message + _DOCS)
+                fault = Fault("must be the name of a variable", f"write {name} without ${{}}")
+            self.unset[path] = self._document.problem(path, fault, more=_DOCS)
         return value
 
 
 def resolve(text: str) -> Any:
-    """What an unquoted scalar means: None, a truth value, a number, or the text itself."""
+    """The value of an unquoted scalar: None, a truth value, a number, or the text itself."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if text[0] not in "+-.0123456789" or len(text) > 100 or text.strip("0123456789+-.eE"):

@@ -1,4 +1,4 @@
-"""From a file's name to a checked config, with every problem said at once."""
+"""From a file's name to a checked config, with every problem reported at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from helr.config import check_cache, preflight, yaml_tree
 from helr.config import schema as schemas
 from helr.config.build import globals_from, source_from
 from helr.config.expand import Values
-from helr.config.problems import ConfigError, KeyPath, Problem, no_such_source
+from helr.config.problems import ConfigError, Finding, KeyPath, Problem, no_such_source
+from helr.errors import Problem as Fault
 from helr.model import Config, State
 
 _UNBRACED = r"\$([A-Z_][A-Z0-9_]*)"
@@ -29,11 +30,11 @@ def load(
     environ: Mapping[str, str] = os.environ,
     writes: bool = True,
 ) -> Config:
-    """The config in the file `path`; raises ConfigError, an UnusableError.
+    """The config in the file `path`. Raises ConfigError, an UnusableError.
 
-    `sources`: the names selected on the command line; the config then holds those alone,
-    and only their secrets and placeholders must be there. `replay`: no secret and no state
-    file is needed. `writes`: the state file must be writable.
+    `sources`: the names selected on the command line; the config then holds only those,
+    and only their secrets and placeholders are required. `replay`: no secret and no state
+    file is required. `writes`: the state file must be writable.
     """
     with _explaining(path):
         loading = _Loading(yaml_tree.read(path), environ, sources)
@@ -50,9 +51,9 @@ def load(
 def examine(
     path: str, *, sources: Sequence[str] = (), environ: Mapping[str, str] = os.environ
 ) -> tuple[Config, list[Problem]]:
-    """The config, checked from the ground up, and warnings of what will disappoint.
+    """The config, fully checked, and warnings about it.
 
-    Raises ConfigError. Leaves nothing behind.
+    Raises ConfigError. Writes nothing.
     """
     from helr.config.warnings import warnings
 
@@ -68,7 +69,7 @@ def examine(
 
 @contextmanager
 def _explaining(path: str) -> Iterator[None]:
-    """Where one cause is behind all problems, say that alone."""
+    """If a single cause explains all problems, report it alone."""
     try:
         yield
     except ConfigError as error:
@@ -78,7 +79,7 @@ def _explaining(path: str) -> Iterator[None]:
 
 
 class _Loading:
-    """One file on its way."""
+    """One file while it is being loaded."""
 
     def __init__(
         self, doc: yaml_tree.Document, environ: Mapping[str, str], selected: Sequence[str]
@@ -92,20 +93,20 @@ class _Loading:
         self.overrides, wrong = preflight.overrides(environ, self.schema)
         self.outside = [Problem(doc.file, 0, 0, "", text) for text in wrong]
         self.mark: tuple[Path | None, str] = (None, "")
-        self.known = False  # whether these values were found right by an earlier run
+        self.known = False  # whether an earlier run found these values valid
 
     @property
     def tree(self) -> dict[str, Any]:
         return self.values.tree
 
     def _select(self, selected: Sequence[str]) -> list[str]:
-        """The names of the sources to be used; the others may lack their environment."""
+        """The names of the sources to use; the others may lack their environment variables."""
         given = self.tree.get("sources")
         if not selected or not isinstance(given, dict):
             return list(given) if isinstance(given, dict) else []
         for name in selected:
             if name not in given:
-                raise ConfigError([Problem(self.doc.file, 0, 0, "", no_such_source(name, given))])
+                raise ConfigError([Problem(self.doc.file, 0, 0, "", *no_such_source(name, given))])
         for name in {str(path[1]) for path in self.values.unset if path[0] == "sources"}:
             if name not in selected:
                 del given[name]
@@ -117,7 +118,7 @@ class _Loading:
         return [name for name in given if name in selected]
 
     def check(self, trust: bool) -> list[Problem]:
-        """What is wrong with the values themselves, checked only if not known to be right."""
+        """What is wrong with the values themselves, unless they are known to be valid."""
         problems = [*self.doc.problems, *self.values.unset.values(), *self.outside]
         if not problems:
             self.mark = (
@@ -138,41 +139,41 @@ class _Loading:
         given: Any = self.tree.get("sources")
         for name in given if isinstance(given, dict) else ():
             if not _any_below(problems, f"sources.{name}"):
-                for path, message in contradictions(given[name]):
-                    yield self.problem(("sources", name, *path), message)
+                for path, fault in contradictions(given[name]):
+                    yield self.problem(("sources", name, *path), fault)
 
     def look_around(
         self, problems: list[Problem], *, secrets: bool, state: bool, permissions: bool = False
     ) -> list[Problem]:
-        """What the machine lacks, for those parts of the config that are right."""
+        """What the machine lacks, for the valid parts of the config."""
         found: list[Problem] = []
         for name in self.names if secrets else ():
             below = (f"sources.{name}.auth", f"sources.{name}.resilience")
             if _any_at(problems, ("", "sources", f"sources.{name}"), below):
                 continue
             needs = preflight.secrets(name, self.tree["sources"][name], self.environ)
-            found += [self.problem(path, message) for path, message in needs]
+            found += [self.problem(path, fault) for path, fault in needs]
         if state and not _any_at(problems, ("", "global"), ("global.state",)):
-            trouble = preflight.state_file(self._state(), permissions=permissions)
-            if trouble:
-                found.append(self.problem(("global", "state", "path"), trouble))
+            fault = preflight.state_file(self._state(), permissions=permissions)
+            if fault:
+                found.append(self.problem(("global", "state", "path"), fault))
         return found
 
     def _state(self) -> State:
         return globals_from(self.tree.get("global", {})).state
 
-    def problem(self, path: KeyPath, message: str) -> Problem:
-        full = f"{message} ({schemas.docs(self.schema, path)})"
-        return self.doc.problem(tuple(part for part in path if part != ""), full)
+    def problem(self, path: KeyPath, fault: Fault) -> Problem:
+        known = tuple(part for part in path if part != "")
+        return self.doc.problem(known, fault, more=schemas.docs(self.schema, path))
 
     def config(self, *, warn: bool = False) -> Config:
-        """`warn`: with what would lose events, which a new config may do."""
+        """`warn`: include warnings about settings that would lose events."""
         from helr.credentials import register_secrets
 
         whole = globals_from({**self.tree.get("global", {}), **self.overrides})
         sources = {name: source_from(name, self.values, whole) for name in self.names}
         for source in sources.values():
-            register_secrets(source)  # before anything that is said of them
+            register_secrets(source)  # before any message about them
         config = Config(
             path=self.doc.file,
             globals=whole,
@@ -185,24 +186,24 @@ class _Loading:
 
         return replace(config, warnings=tuple(map(str, self.warnings(losses(config)))))
 
-    def warnings(self, found: Iterable[tuple[KeyPath, str]]) -> list[Problem]:
-        return sorted(self.problem(path, text) for path, text in found)
+    def warnings(self, found: Iterable[Finding]) -> list[Problem]:
+        return sorted(self.problem(path, fault) for path, fault in found)
 
     def _notices(self) -> Iterator[str]:
         for path, why in schemas.ignored(self.tree, self.schema, self.schema):
-            yield str(self.doc.problem(path, f"ignored: {why}", key=True))
+            yield str(self.doc.problem(path, Fault(f"ignored: {why}"), key=True))
         yield from self._unbraced(self.tree, ())
 
     def _unbraced(self, value: Any, path: KeyPath) -> Iterator[str]:
-        """Helr expands $NAME too; here it stays as it is, which is worth a word."""
+        """Notices about $NAME, which Helr expands and this program does not."""
         if isinstance(value, dict):
             for key, below in value.items():
                 yield from self._unbraced(below, (*path, key))
         elif isinstance(value, str) and "$" in value and path not in self.values.from_environment:
             for name in re.findall(_UNBRACED, value):
                 if name in self.environ:
-                    message = f"${name} is sent as it stands; write ${{{name}}} for the variable"
-                    yield str(self.doc.problem(path, message))
+                    fault = Fault(f"${name} is not expanded", f"write ${{{name}}} for the variable")
+                    yield str(self.doc.problem(path, fault))
 
 
 def _any_below(problems: list[Problem], path: str) -> bool:

@@ -1,6 +1,6 @@
-"""What a config needs of the machine: secrets, certificates, a state file, the environment.
+"""What a config requires of the machine: secrets, certificates, a state file, the environment.
 
-Looked at on every start, as all of it can change while the config stays the same.
+Checked on every start, since all of it can change while the config stays the same.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from helr.config.build import auth_from, tls_from
-from helr.config.problems import KeyPath
+from helr.config.problems import Finding, KeyPath
 from helr.config.schema import Schema
+from helr.errors import Problem
 from helr.model import State
 
-Need = tuple[KeyPath, str]  # where in the config, and what is wrong
 
-
-def secrets(name: str, source: dict[str, Any], environ: Mapping[str, str]) -> Iterator[Need]:
-    """The secrets and certificates of a source that are absent or cannot be read."""
+def secrets(name: str, source: dict[str, Any], environ: Mapping[str, str]) -> Iterator[Finding]:
+    """The secrets and certificates of a source that are missing or cannot be read."""
     if "auth" in source:
         from helr.auth import open_auth
         from helr.vendors import hints
@@ -28,19 +27,19 @@ def secrets(name: str, source: dict[str, Any], environ: Mapping[str, str]) -> It
         if problem:
             used = next((key for key in source["auth"] if key.endswith(("_file", "_env"))), "")
             advice = hints.advice(str(source["url"]), code="missing_secret")
-            trouble = f"{problem}; {advice}" if advice else str(problem)
-            yield ("sources", name, "auth", used), trouble
+            do = "; ".join(filter(None, (problem.do, advice)))
+            yield ("sources", name, "auth", used), Problem(problem.what, do)
     given = source.get("resilience", {}).get("tls", {})
     tls = tls_from(given)
     path: KeyPath = ("sources", name, "resilience", "tls")
     for kind in ("ca", "client_cert", "client_key"):
         file, variable = getattr(tls, f"{kind}_file"), getattr(tls, f"{kind}_env")
         if file is not None:
-            unread = unreadable(file)
-            if unread:
-                yield (*path, f"{kind}_file"), unread
+            if unread := unreadable(file):
+                yield (*path, f"{kind}_file"), Problem(unread)
         elif variable is not None and not environ.get(variable):
-            yield (*path, f"{kind}_env"), f"the environment variable {variable} is not set"
+            unset = Problem(f"the environment variable {variable} is not set")
+            yield (*path, f"{kind}_env"), unset
 
 
 def unreadable(file: str) -> str | None:
@@ -55,40 +54,41 @@ def unreadable(file: str) -> str | None:
     return None
 
 
-def state_file(state: State, *, permissions: bool = True) -> str | None:
-    """Why the state file cannot be written, in one line.
+def state_file(state: State, *, permissions: bool = True) -> Problem | None:
+    """Why the state file cannot be written.
 
-    `permissions`: look at those too. A run does not: they change without the config, and it
-    finds out when it opens the file.
+    `permissions`: check those too. A run does not: they change independently of the config, and
+    it finds out when it opens the file.
     """
     if state.backend != "sqlite":
         return None
     if "\0" in state.path:
-        return "is no file name"
+        return Problem("is not a file name")
     if state.path == ":memory:":
-        return "would keep nothing; for that, set backend: memory"
+        return Problem("would keep nothing", "set backend: memory if that is intended")
     path = Path(state.path)
     try:
         return _misplaced(path) or (_forbidden(path) if permissions else None)
     except OSError as error:
-        return f"{path} cannot be written: {error.strerror}"
+        return Problem(f"{path} cannot be written: {error.strerror}")
 
 
-def _misplaced(path: Path) -> str | None:
+def _misplaced(path: Path) -> Problem | None:
     if path.is_dir():
-        return f"{path} is a directory; name a file in it"
+        return Problem(f"{path} is a directory", "name a file in it")
     if path.exists() and not path.is_file():
-        return f"{path} is no regular file; name one, which helr makes if it is not there"
+        return Problem(f"{path} is not a regular file", "name one, which helr creates if necessary")
     if not path.parent.is_dir():
-        return f"{path} cannot be written: there is no directory {path.parent}; create it"
+        what = f"{path} cannot be written: there is no directory {path.parent}"
+        return Problem(what, "create it")
     return None
 
 
-def _forbidden(path: Path) -> str | None:
+def _forbidden(path: Path) -> Problem | None:
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        return f"{path} cannot be written: no permission to write in {path.parent}"
+        return Problem(f"{path} cannot be written: no permission to write in {path.parent}")
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        return f"{path} cannot be written: no permission"
+        return Problem(f"{path} cannot be written: no permission")
     return None
 
 

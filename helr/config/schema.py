@@ -1,15 +1,15 @@
-"""The schema of a config: the one statement of what it may hold.
+"""The schema of a config, which alone defines its keys and values.
 
-Beside JSON Schema's own words it carries `x-helr`, which says of a key or of a condition:
-  default         what holds when the key is absent, where that is no single value
-  message         what to tell the user when the value does not fit; `at`: the key below it
-                  that this is said of
-  ignored         why a key of Helr changes nothing here; `unless`: the value that is no news
+In addition to JSON Schema's keywords it has `x-helr`, with these members for a key or a condition:
+  default         what applies when the key is absent, unless that is a single value
+  message         what to tell the user when the value does not fit; `do`: what to do about it;
+                  `at`: the key below it at which this is reported
+  ignored         why a key of Helr has no effect here; `unless`: a value that needs no notice
   refused         why a key of Helr cannot be used
   refused_values  the same for values of a key
 For editors, numbers and truth values may also be a placeholder such as ${PORT}, and text of
-a certain form may hold one; what is checked are the values after expansion, so `loadable`
-takes these alternatives away.
+a certain form may contain one; since values are checked after expansion, `loadable` removes
+these alternatives.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Schema = dict[str, Any]
 
 
 def content() -> bytes:
-    """The schema file, as it is."""
+    """The content of the schema file."""
     return FILE.read_bytes()
 
 
@@ -40,7 +40,7 @@ def parse(data: bytes) -> Schema:
 
 
 def loadable(schema: Any) -> Any:
-    """A copy that takes no placeholder in place of what it stands for."""
+    """A copy that accepts no placeholders in place of values."""
     if isinstance(schema, list):
         return [loadable(item) for item in schema]
     if not isinstance(schema, dict):
@@ -51,7 +51,7 @@ def loadable(schema: Any) -> Any:
         copy["type"] = next(name for name in copy["type"] if name != "string")
     elif isinstance(copy.get("pattern"), str):
         pattern = copy["pattern"].removesuffix(OR_HOLDS_ONE)
-        if pattern.endswith("$"):  # which in Python would let a line break follow
+        if pattern.endswith("$"):  # which in Python would allow a trailing line break
             pattern = pattern[:-1] + r"\Z"
         copy["pattern"] = pattern
     return copy
@@ -78,7 +78,7 @@ def child(schema: Schema, root: Schema, key: str | int) -> Schema | None:
 
 
 def at(root: Schema, path: KeyPath) -> Schema | None:
-    """The schema that a path of the config falls under."""
+    """The schema of a path of the config."""
     found: Schema | None = root
     for part in path:
         found = child(found, root, part) if found is not None else None
@@ -95,7 +95,7 @@ def section(path: KeyPath) -> str:
 
 
 def docs(root: Schema, path: KeyPath) -> str:
-    """The command that explains the keys at `path`, or around it."""
+    """The command that explains the keys at `path`, or those around it."""
     while path and "properties" not in (at(root, path) or {}):
         path = path[:-1]
     anchor = section(path)
@@ -105,7 +105,7 @@ def docs(root: Schema, path: KeyPath) -> str:
 def ignored(
     values: Any, schema: Schema, root: Schema, path: KeyPath = ()
 ) -> Iterator[tuple[KeyPath, str]]:
-    """The keys in `values` that are accepted and change nothing, each with the reason."""
+    """The keys in `values` that are accepted but have no effect, each with the reason."""
     if not isinstance(values, dict):
         return
     for key, value in values.items():

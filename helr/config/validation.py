@@ -1,7 +1,7 @@
-"""Values against the schema, and what does not fit in a user's words.
+"""Checks values against the schema, and explains in a user's words what does not fit.
 
-jsonschema finds what is wrong; this module says it: where, what, and what was meant.
-Imported only when a config has not been checked before.
+jsonschema finds what is wrong; this module names the place, the problem and the remedy.
+Imported only for a config that has not been checked before.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from helr.config.expand import Values, resolve
 from helr.config.problems import KeyPath, Problem, dotted
 from helr.config.schema import Schema
 from helr.config.yaml_tree import Document
+from helr.errors import Problem as Fault
 
 _PRIVATE = {"auth", "headers", "query_params", "first_request_query_params", "tls", "url"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -35,10 +36,10 @@ class Finding(NamedTuple):
 
     path: KeyPath
     key: bool
-    message: str
-    ends: bool = False  # nothing below `path` needs saying any more
+    fault: Fault
+    ends: bool = False  # findings below `path` are not reported
     missing: tuple[str, ...] = ()  # the absent keys, one of which this is about
-    meant: str = ""  # the key that an unknown one was taken for
+    meant: str = ""  # the known key that an unknown one resembles
 
 
 class Checker:
@@ -50,7 +51,7 @@ class Checker:
         self._root = schema
 
     def problems(self) -> list[Problem]:
-        """Every problem the schema finds, once each."""
+        """Every problem that the schema finds, each once."""
         validator = jsonschema.Draft202012Validator(schemas.loadable(self._root))
         findings = list(dict.fromkeys(_misplaced_sources(self._values.tree, self._root)))
         for error in validator.iter_errors(self._values.tree):
@@ -59,36 +60,36 @@ class Checker:
         return [self._problem(finding) for finding in _relevant(findings, self._values.unset)]
 
     def _problem(self, finding: Finding) -> Problem:
-        message = f"{finding.message} ({schemas.docs(self._root, finding.path)})"
-        return self._document.problem(finding.path, message, key=finding.key)
+        more = schemas.docs(self._root, finding.path)
+        return self._document.problem(finding.path, finding.fault, more=more, key=finding.key)
 
     def _unknown_and_empty(self) -> Iterator[Finding]:
-        """Keys without a value are not in the tree; those that nobody knows are wrong still."""
+        """Unknown keys without a value, which are not in the tree."""
         for path in self._values.empty:
             above = schemas.at(self._root, path[:-1]) or {}
             key = str(path[-1])
             if "properties" in above and key not in above["properties"]:
-                hint, meant = _meant(key, None, path[:-1], above["properties"], self._root)
-                yield Finding(path, True, f"unknown key{hint}", ends=True, meant=meant)
+                fault, meant = _unknown(key, None, path[:-1], above["properties"], self._root)
+                yield Finding(path, True, fault, ends=True, meant=meant)
 
     def _explain(self, error: Any) -> Iterator[Finding]:
         path: KeyPath = tuple(error.absolute_path)
         note = schemas.annotation(error.schema)
         rule = str(error.validator)
         if "refused" in note:
-            yield Finding(path, True, f"not possible: {note['refused']}", ends=True)
+            yield Finding(path, True, Fault(f"not supported: {note['refused']}"), ends=True)
         elif rule == "additionalProperties":
             yield from self._unknown_keys(error, path)
         elif rule == "required":
-            yield self._missing_key(error, path, note.get("message"))
+            yield self._missing_key(error, path, note)
         elif "propertyNames" in error.absolute_schema_path:
-            yield Finding((*path, str(error.instance)), True, note["message"])
+            yield Finding((*path, str(error.instance)), True, _from_schema(note))
         elif rule == "type":
             yield Finding(path, False, self._wrong_type(error, path), ends=True)
         elif rule == "enum":
             yield self._wrong_choice(error, path, note)
         elif "message" in note:
-            yield self._said_by_schema(error, path, note)
+            yield self._violated(error, path, note)
         else:
             yield Finding(path, False, self._out_of_range(error, path))
 
@@ -96,44 +97,42 @@ class Checker:
         known = error.schema["properties"]
         for key in error.instance:
             if key not in known:
-                hint, meant = _meant(key, error.instance[key], path, known, self._root)
-                yield Finding((*path, key), True, f"unknown key{hint}", ends=True, meant=meant)
+                value = error.instance[key]
+                fault, meant = _unknown(key, value, path, known, self._root)
+                yield Finding((*path, key), True, fault, ends=True, meant=meant)
 
-    def _missing_key(self, error: Any, path: KeyPath, message: str | None) -> Finding:
+    def _missing_key(self, error: Any, path: KeyPath, note: dict[str, Any]) -> Finding:
         key = next(name for name in error.validator_value if f"{name!r} is a" in error.message)
-        if message:
-            at = schemas.annotation(error.schema).get("at", "").split(".")
-            return Finding((*path, *filter(None, at)), True, message, missing=(key,))
+        if "message" in note:
+            return Finding((*path, *_at(note)), True, _from_schema(note), missing=(key,))
         if self._document.get((*path, key)) is not None:
-            return Finding((*path, key), True, "is empty, and is needed", missing=(key,))
+            return Finding((*path, key), True, Fault("is required, but empty"), missing=(key,))
         about = schemas.at(self._root, (*path, key)) or {}
         example = about.get("examples", [""])[0]
-        hint = f", for example `{key}: {example}`" if example else ""
-        return Finding(path, True, f"the key {key} is missing{hint}", missing=(key,))
+        hint = f"add it, for example `{key}: {example}`" if example else ""
+        return Finding(path, True, Fault(f"the key {key} is missing", hint), missing=(key,))
 
-    def _said_by_schema(self, error: Any, path: KeyPath, note: dict[str, Any]) -> Finding:
-        """A finding in the schema's own words, said of the key that it names."""
-        at = tuple(filter(None, note.get("at", "").split(".")))
+    def _violated(self, error: Any, path: KeyPath, note: dict[str, Any]) -> Finding:
+        """A finding in the schema's own words, at the key that it names."""
+        at = _at(note)
         alternatives = error.validator_value if error.validator == "anyOf" else []
         missing = tuple(key for other in alternatives for key in other.get("required", ()))
         key = bool(at) or error.validator == "anyOf"
-        return Finding((*path, *at), key, note["message"], missing=missing)
+        return Finding((*path, *at), key, _from_schema(note), missing=missing)
 
-    def _wrong_type(self, error: Any, path: KeyPath) -> str:
+    def _wrong_type(self, error: Any, path: KeyPath) -> Fault:
         wanted = error.validator_value
         names = [wanted] if isinstance(wanted, str) else wanted
         either = ", ".join(_KINDS[name] for name in names[:-1])
         last = f", or {_KINDS[names[-1]]}" if len(names) > 2 else f" or {_KINDS[names[-1]]}"
         choice = f"{either}{last}" if either else _KINDS[names[0]]
         hint = _type_hint(error.instance, names, path)
-        return f"must be {choice}, {self._instead(error.instance, path)}{hint}"
+        return Fault(f"must be {choice}, {self._instead(error.instance, path)}", hint)
 
     def _instead(self, value: Any, path: KeyPath) -> str:
-        """What stands there instead; never a value that could be a secret."""
+        """What is there instead; never a value that could be a secret."""
         if path in self._values.from_environment:
-            return f"which {self._values.from_environment[path]} did not give"
-        if value is None and path[:1] == ("sources",) and len(path) == 2:
-            return "but is empty; the settings of a source stand below its name, indented"
+            return f"not the value of {self._values.from_environment[path]}"
         if value is None:
             return "but is empty"
         kind = next(
@@ -158,18 +157,19 @@ class Checker:
         refused = note.get("refused_values", {}).get(value)
         if refused:
             whole = path[:-1] if path[-1] in ("type", "strategy") else path
-            return Finding(whole, False, f"{path[-1]} {value}: {refused}", ends=True)
+            fault = Fault(f"{path[-1]} {value}: {refused}")
+            return Finding(whole, False, fault, ends=True)
         choices = list(dict.fromkeys(str(choice) for choice in error.validator_value))
         plain = value.lower().replace("-", "_")
         near = [] if plain[:1].isdigit() else difflib.get_close_matches(plain, choices, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"did you mean {near[0]}?" if near else ""
         instead = f"not {_shown(value)}"
         if path in self._values.from_environment:
             instead = self._instead(error.instance, path)
-        message = f"must be {_either(choices)}, {instead}{hint}"
-        return Finding(path, False, message, ends=path[-1] in ("type", "strategy"))
+        fault = Fault(f"must be {_either(choices)}, {instead}", hint)
+        return Finding(path, False, fault, ends=path[-1] in ("type", "strategy"))
 
-    def _out_of_range(self, error: Any, path: KeyPath) -> str:
+    def _out_of_range(self, error: Any, path: KeyPath) -> Fault:
         bound = error.validator_value
         wanted = {
             "minimum": f"must be at least {bound}",
@@ -177,35 +177,46 @@ class Checker:
             "maximum": f"must be at most {bound}",
             "minLength": "must not be empty",
             "minItems": "must not be an empty list",
-            "minProperties": "holds nothing; at least one is needed",
+            "minProperties": "must not be empty",
         }[str(error.validator)]
-        if "empty" in wanted or "nothing" in wanted:
-            return wanted
-        return f"{wanted}, {self._instead(error.instance, path)}"
+        if "empty" not in wanted:
+            wanted += f", {self._instead(error.instance, path)}"
+        return Fault(wanted)
+
+
+def _from_schema(note: dict[str, Any]) -> Fault:
+    return Fault(note["message"], note.get("do", ""))
+
+
+def _at(note: dict[str, Any]) -> KeyPath:
+    """The key, below its schema's place, at which a problem is reported."""
+    return tuple(filter(None, note.get("at", "").split(".")))
 
 
 def _type_hint(value: Any, names: list[str], path: KeyPath) -> str:
     """What to do about a value of the wrong type."""
     text = str(value).lower()
     if isinstance(value, list) and len(names) > 1:
-        return "; join several values with commas, as in a,b"
+        return "join several values with commas, as in a,b"
+    if value is None and path[:1] == ("sources",) and len(path) == 2:
+        return "indent the settings of the source below its name"
     if isinstance(value, str) and not isinstance(resolve(value), str):
-        return "; remove the quotes" if value else ""
+        return "remove the quotes" if value else ""
     if "boolean" in names and text in ("yes", "on", "1"):
-        return "; did you mean true?"
+        return "did you mean true?"
     if "boolean" in names and text in ("no", "off", "0"):
-        return "; did you mean false?"
+        return "did you mean false?"
     if "object" in names and isinstance(value, str) and ":" in value:
-        return "; a colon after a key needs a space" if "://" not in value[:8] else ""
+        return "put a space after the colon of a key" if "://" not in value[:8] else ""
     if str(path[-1]).endswith("_secs") and text[:-1].isdigit() and text[-1] in _UNITS:
-        return f"; write {int(text[:-1]) * _UNITS[text[-1]]}, in seconds"
+        return f"write {int(text[:-1]) * _UNITS[text[-1]]}, in seconds"
     if "string" in names and isinstance(value, bool | int | float):
-        return "; put it in quotes"
+        return "put it in quotes"
     return ""
 
 
 def _relevant(findings: Iterable[Finding], unset: Iterable[KeyPath]) -> list[Finding]:
-    """The findings, without those that only follow from another one."""
+    """The findings that are not mere consequences of another one."""
     findings = list(dict.fromkeys(findings))
     ends = {finding.path for finding in findings if finding.ends}
     said = {(finding.path[:-1], finding.meant) for finding in findings if finding.meant}
@@ -230,7 +241,7 @@ def _relevant(findings: Iterable[Finding], unset: Iterable[KeyPath]) -> list[Fin
 
 
 def _misplaced_sources(tree: Any, root: Schema) -> Iterator[Finding]:
-    """Settings of a source that stand where the sources' names do."""
+    """Settings of a source in the place of a source name."""
     sources = tree.get("sources")
     for name, value in sources.items() if isinstance(sources, dict) else ():
         if isinstance(value, dict) and "url" in value:
@@ -238,31 +249,31 @@ def _misplaced_sources(tree: Any, root: Schema) -> Iterator[Finding]:
         places = list(_places(name, root["$defs"]["source"], ()))
         if places:
             under = dotted(("NAME", *places[0]))
-            message = f"stands where a source's name belongs; indent it under sources.{under}"
-            yield Finding(("sources", name), True, message, ends=True)
+            fault = Fault("is not a source name", f"indent it under sources.{under}")
+            yield Finding(("sources", name), True, fault, ends=True)
 
 
-def _meant(key: str, value: Any, path: KeyPath, known: Schema, root: Schema) -> tuple[str, str]:
-    """What an unknown key was meant to be: a hint, and the key of the same mapping if one."""
+def _unknown(key: str, value: Any, path: KeyPath, known: Schema, root: Schema) -> tuple[Fault, str]:
+    """The problem with an unknown key, and the known key of the same mapping that it resembles."""
     usable = [name for name, schema in known.items() if not schema.get("deprecated")]
     plain = key.lower().replace("-", "_").replace(" ", "_")
     if plain in known:
-        return f"; did you mean {plain}?", plain
+        return Fault("unknown key", f"did you mean {plain}?"), plain
     if not path and isinstance(value, dict) and "url" in value:
-        return f"; a source stands under sources: indent it there (sources.{key})", ""
+        return Fault("unknown key", f"indent it under sources (sources.{key})"), ""
     base: KeyPath = path[:2] if path[:1] == ("sources",) and len(path) > 1 else ()
     places = [*_places(plain, root["$defs"]["source"], base or ("sources", "NAME"))]
     places += [*_places(plain, root["properties"]["global"], ("global",))]
     if len(places) == 1 or (places and not difflib.get_close_matches(plain, usable, 1)):
-        return f" here; it belongs under {dotted(places[0])}", ""
+        return Fault("unknown key here", f"move it to {dotted(places[0])}"), ""
     near = difflib.get_close_matches(plain, usable, 1)
     if near:
-        return f"; did you mean {near[0]}?", near[0]
+        return Fault("unknown key", f"did you mean {near[0]}?"), near[0]
     if len(usable) <= 12:
-        return f"; known here: {', '.join(usable)}", ""
+        return Fault("unknown key", f"the keys here are {', '.join(usable)}"), ""
     if isinstance(value, str | int | float):
-        return "; a parameter of the request belongs under query_params", ""
-    return "", ""
+        return Fault("unknown key", "if it is a request parameter, put it under query_params"), ""
+    return Fault("unknown key"), ""
 
 
 def _places(key: str, schema: Schema, path: KeyPath) -> Iterator[KeyPath]:

@@ -1,9 +1,9 @@
-"""YAML text to a tree that knows where everything stands.
+"""YAML text to a tree that knows the line and column of every node.
 
-Only libyaml's parser is used, and only its events: nothing in the text is ever turned into
-an object but mappings, sequences and text. A file that is too deep, no UTF-8, several documents,
-or that its aliases multiply is refused, duplicate keys are problems. A config may have as many
-sources as it likes: what bounds it is `Document.most`.
+Only libyaml's parser is used, and only its events: nothing in the text ever becomes an object
+other than mappings, sequences and text. A file that is nested too deeply, is not UTF-8, holds
+several documents or expands too far through aliases is refused; duplicate keys are problems.
+The number of sources is not limited: `Document.most` bounds only what aliases add.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from helr.config.problems import ConfigError, KeyPath, Problem, dotted
+from helr.errors import Problem as Fault
 
 MAX_BYTES = 64 * 1024 * 1024  # a device or a FIFO has no end
 MAX_DEPTH = 32
 FREE = 100_000  # values that aliases may add to any file …
-TIMES = 10  # … and so many for each that is written in it
+TIMES = 10  # … plus this many for each value written in it
 _FORBIDDEN = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 class Node:
     """A scalar (`text`), a mapping (`items` is a dict) or a sequence (`items` is a list).
 
-    `plain`: the scalar stood without quotes. `keys`: where each key of a mapping stands.
+    `plain`: the scalar has no quotes. `keys`: line and column of each key of a mapping.
     """
 
     __slots__ = ("column", "items", "keys", "line", "plain", "text")
@@ -39,21 +40,21 @@ class Node:
 
 
 class Document:
-    """A parsed file. `problems` are those that did not keep the rest from being read."""
+    """A parsed file. `problems` are those that did not prevent the rest from being read."""
 
     def __init__(self, file: str, root: Node, problems: list[Problem], size: int) -> None:
         self.file = file
         self.root = root
         self.problems = problems
-        self.most = most(size)  # values, once the aliases are followed
+        self.most = most(size)  # values, with aliases expanded
 
-    def problem(self, path: KeyPath, message: str, *, key: bool = False) -> Problem:
-        """A problem at the value of that path, or at its key, or as near as there is one."""
+    def problem(self, path: KeyPath, fault: Fault, *, more: str = "", key: bool = False) -> Problem:
+        """A problem at the value of `path`, or at its key, or at the nearest parent."""
         line, column = self.where(path, key=key)
-        return Problem(self.file, line, column, dotted(path), message)
+        return Problem(self.file, line, column, dotted(path), fault.what, fault.do, more)
 
     def where(self, path: KeyPath, *, key: bool = False) -> tuple[int, int]:
-        """Line and column of the value at `path`, or of its key. Nearest parent if absent."""
+        """Line and column of the value at `path`, or of its key, or of the nearest parent."""
         node, place = self.root, (self.root.line, self.root.column)
         for depth, part in enumerate(path, 1):
             items = node.items
@@ -64,7 +65,7 @@ class Document:
                 place = (node.line, node.column)
             else:
                 return place
-            elsewhere = node.items is not None and node.line > place[0]  # its key says more
+            elsewhere = node.items is not None and node.line > place[0]  # its key is clearer
             if depth == len(path) and not (key or elsewhere or (node.plain and not node.text)):
                 place = (node.line, node.column)
         return place
@@ -84,12 +85,12 @@ class Document:
 
 
 def most(size: int) -> int:
-    """How many values a file with that many of its own may hold once its aliases are followed."""
+    """How many values a file with that many of its own may hold with its aliases expanded."""
     return FREE + TIMES * size
 
 
 def read(file: str) -> Document:
-    """The config in that file; raises ConfigError where it cannot be read or parsed."""
+    """The config in that file. Raises ConfigError if it cannot be read or parsed."""
     return parse(file, _decode(file, _bytes(file)))
 
 
@@ -98,30 +99,30 @@ def _bytes(file: str) -> bytes:
         with Path(file).open("rb") as handle:
             data = handle.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        hint = "there is no such file; `helr init` writes one, `-c FILE` names another"
+        do = "write one with `helr init`, or name another with `-c FILE`"
         for end, other in ((".yaml", ".yml"), (".yml", ".yaml")):
             near = file.removesuffix(end) + other
             if file.endswith(end) and Path(near).exists():
-                hint = f"there is no such file, but there is {near}; did you mean `-c {near}`?"
-        raise ConfigError([Problem(file, 0, 0, "", hint)]) from None
+                do = f"did you mean `-c {near}`?"
+        raise ConfigError([Problem(file, 0, 0, "", "no such file", do)]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([Problem(file, 0, 0, "", f"cannot be read: {reason}")]) from None
     if len(data) > MAX_BYTES:
-        limit = f"{MAX_BYTES >> 20} MiB"
-        raise ConfigError([Problem(file, 0, 0, "", f"is larger than {limit}; is it a config?")])
+        what = f"is larger than {MAX_BYTES >> 20} MiB"
+        raise ConfigError([Problem(file, 0, 0, "", what, "is it a config?")])
     return data
 
 
 def _decode(file: str, data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ConfigError([Problem(file, 1, 1, "", "is UTF-16; save it as UTF-8")])
+        raise ConfigError([Problem(file, 1, 1, "", "is UTF-16", "save it as UTF-8")])
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
         data = data.removeprefix(b"\xef\xbb\xbf")
-        before, message = data[: error.start].decode(), f"byte 0x{data[error.start]:02X}"
-        raise _at(file, before, f"{message} is not UTF-8; save it as UTF-8") from None
+        before, what = data[: error.start].decode(), f"byte 0x{data[error.start]:02X} is not UTF-8"
+        raise _at(file, before, what, "save the file as UTF-8") from None
     plain = text.replace("\n", "").replace("\r", "").replace("\t", "")
     bad = None if plain.isprintable() else re.search(_FORBIDDEN, text)
     if bad:
@@ -130,10 +131,10 @@ def _decode(file: str, data: bytes) -> str:
     return text
 
 
-def _at(file: str, before: str, message: str) -> ConfigError:
+def _at(file: str, before: str, what: str, do: str = "") -> ConfigError:
     line = before.count("\n") + 1
     column = len(before) - (before.rfind("\n") + 1) + 1
-    return ConfigError([Problem(file, line, column, "", message)])
+    return ConfigError([Problem(file, line, column, "", what, do)])
 
 
 def parse(file: str, text: str) -> Document:
@@ -142,8 +143,8 @@ def parse(file: str, text: str) -> Document:
 
     loader = getattr(yaml, "CSafeLoader", None)
     if loader is None:
-        message = "PyYAML was built without libyaml; install libyaml and then PyYAML again"
-        raise ConfigError([Problem(file, 0, 0, "", message)])
+        do = "install libyaml and then PyYAML again"
+        raise ConfigError([Problem(file, 0, 0, "", "PyYAML was built without libyaml", do)])
     builder = _Builder(file)
     try:
         for event in yaml.parse(text, loader):
@@ -151,8 +152,8 @@ def parse(file: str, text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(file, text, error) from None
     if builder.root is None or (builder.root.text == "" and builder.root.plain):
-        message = "is empty; `helr init` writes a config to start from"
-        raise ConfigError([Problem(file, 1, 1, "", message)])
+        do = "write a config to start from with `helr init`"
+        raise ConfigError([Problem(file, 1, 1, "", "is empty", do)])
     if not isinstance(builder.root.items, dict):
         message = "must be a mapping with the keys `global` and `sources`"
         raise ConfigError([Problem(file, builder.root.line, builder.root.column, "", message)])
@@ -160,13 +161,13 @@ def parse(file: str, text: str) -> Document:
 
 
 class _Builder:
-    """Takes the parser's events one by one and grows the tree."""
+    """Builds the tree from the parser's events."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.root: Node | None = None
         self.problems: list[Problem] = []
-        self._open: list[tuple[Node, str | None]] = []  # node, the key that waits for its value
+        self._open: list[tuple[Node, str | None]] = []  # node, the key whose value is next
         self._anchors: dict[str, Node] = {}
         self.size = 0
         self._merged = 0
@@ -176,7 +177,7 @@ class _Builder:
         if kind == "DocumentStartEvent":
             self._documents += 1
             if self._documents > 1:
-                self._refuse(event, "a second document begins here; a config is one document")
+                self._refuse(event, "a second document begins here", "write a single document")
         elif kind == "ScalarEvent":
             node = self._node(event)
             node.text, node.plain = event.value, event.style in (None, "")
@@ -196,7 +197,7 @@ class _Builder:
 
     def _node(self, event: Any) -> Node:
         if event.tag is not None and event.tag != "!":
-            self._refuse(event, f"the tag {event.tag[:60]} is not allowed; a config needs no tags")
+            self._refuse(event, f"the tag {event.tag[:60]} is not allowed", "remove it")
         node = Node(event.start_mark)
         self.size += 1
         if event.anchor:
@@ -208,7 +209,7 @@ class _Builder:
         if node is None:
             self._refuse(event, f"there is no anchor &{event.anchor} above this")
         elif any(node is opened for opened, _ in self._open):
-            self._refuse(event, f"*{event.anchor} stands inside of what it names")
+            self._refuse(event, f"*{event.anchor} is inside the node that it refers to")
         else:
             self._add(node, event)
 
@@ -239,7 +240,7 @@ class _Builder:
                     mark.line + 1,
                     mark.column + 1,
                     self._path(key),
-                    f"is here twice, first on line {first}; keep one of them",
+                    *twice(first),
                 )
             )
         else:
@@ -256,7 +257,7 @@ class _Builder:
         items.setdefault(key, node)
 
     def _merge(self, node: Node, event: Any) -> None:
-        """Puts what `<<` names into its mapping; what is written there itself comes first."""
+        """Merges what `<<` names into its mapping, whose own keys take precedence."""
         if not isinstance(node.items, dict) or "<<" not in node.items:
             return
         given = node.items["<<"].items
@@ -273,15 +274,20 @@ class _Builder:
                 if key not in node.items:
                     node.items[key], node.keys[key] = value, other.keys[key]
 
-    def _refuse(self, event: Any, message: str) -> None:
+    def _refuse(self, event: Any, what: str, do: str = "") -> None:
         mark = event.start_mark
-        raise ConfigError([Problem(self.file, mark.line + 1, mark.column + 1, "", message)])
+        raise ConfigError([Problem(self.file, mark.line + 1, mark.column + 1, "", what, do)])
+
+
+def twice(first: int) -> Fault:
+    """The problem with a key that was on line `first` already."""
+    return Fault(f"duplicate key, first on line {first}", "keep only one of them")
 
 
 def _syntax_error(file: str, text: str, error: Any) -> ConfigError:
     mark = error.problem_mark or error.context_mark
     if "could not find expected ':'" in str(error.problem):
-        mark = error.context_mark  # the problem is noticed only below
+        mark = error.context_mark  # the parser notices the problem only further down
     line, column = mark.line + 1, mark.column + 1
     lines = text.splitlines()
     for number in (mark.line, mark.line - 1):
@@ -289,39 +295,39 @@ def _syntax_error(file: str, text: str, error: Any) -> ConfigError:
         indent = found[: len(found) - len(found.lstrip())]
         if "\t" in indent:
             tab = indent.index("\t") + 1
-            message = "indented with a tab; YAML wants spaces"
-            return ConfigError([Problem(file, number + 1, tab, "", message)])
+            return ConfigError(
+                [Problem(file, number + 1, tab, "", "is indented with a tab", "use spaces")]
+            )
     if "<document start>" in str(error.problem):
         for number, found in enumerate(lines):
             if found.strip() and not found.lstrip().startswith(("#", "---")):
-                message = "the first key is indented further than those below it"
-                return ConfigError([Problem(file, number + 1, 1, "", message)])
+                what = "the first key is indented further than those below it"
+                return ConfigError([Problem(file, number + 1, 1, "", what)])
     opened = error.context_mark
     if (opened is not None and opened.line < mark.line) or "quoted scalar" in str(error.context):
-        what = {"'": "quotes", '"': "quotes", "{": "brace", "[": "bracket"}.get(
+        opener = {"'": "quotes", '"': "quotes", "{": "brace", "[": "bracket"}.get(
             lines[opened.line][opened.column : opened.column + 1]
         )
-        if what:
-            message = f"the {what} opened here must be closed before line {line}"
-            return ConfigError([Problem(file, opened.line + 1, opened.column + 1, "", message)])
-    message = f"is not YAML: {error.problem}"
+        if opener:
+            what = f"the {opener} opened here must be closed before line {line}"
+            return ConfigError([Problem(file, opened.line + 1, opened.column + 1, "", what)])
+    what = f"is not YAML: {error.problem}"
     if error.context:
-        message += f" {error.context}"
+        what += f" {error.context}"
     shown = lines[mark.line] if mark.line < len(lines) else ""
-    hint = _hint(shown, str(error.problem))
-    return ConfigError([Problem(file, line, column, "", message + hint)])
+    return ConfigError([Problem(file, line, column, "", what, _hint(shown, str(error.problem)))])
 
 
 def _hint(line: str, problem: str) -> str:
     start = line[max(line.find(":") + 1, 0) :].strip()[:1]
     if "${" in line and re.search(r"[{,][^\"']*\$\{", line):
-        return "; inside { } put ${…} in quotes"
+        return "inside { } put ${…} in quotes"
     if "mapping values are not allowed" in problem:
-        return "; a value that holds a colon and a space needs quotes, or the indentation is wrong"
+        return "put a value that contains a colon and a space in quotes, or correct the indentation"
     if "could not find expected ':'" in problem:
-        return "; a key is followed by a colon and a space"
+        return "write a colon and a space after a key"
     if "alphabetic or numeric" in problem or "cannot start any token" in problem:
-        return f"; a value that begins with {start} needs quotes" if start else ""
+        return f"put a value that begins with {start} in quotes" if start else ""
     if "did not find expected key" in problem or "block" in problem:
-        return "; check the indentation of this line and the quotes above it"
+        return "check the indentation of this line and the quotes above it"
     return ""

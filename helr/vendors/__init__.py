@@ -1,6 +1,6 @@
-"""What is known of an API's vendor: its limits, and what its errors mean. One JSON file each.
+"""What is known about an API's vendor: its limits, and what its errors mean. One JSON file each.
 
-Only data names a vendor; the engine asks `find` and gets a dictionary, or nothing.
+Only these files name a vendor; the engine calls `find`, which returns a dictionary or None.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 
 def find(url: str) -> dict[str, Any] | None:
-    """The vendor whose API has the URL's path, on whatever host: a stand-in counts too."""
+    """The vendor whose API has the URL's path, on any host, so that a mock counts too."""
     try:
         path = urlsplit(url).path.rstrip("/")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What to do about an error, in one sentence: the vendor's own advice first, else general.
+"""What to do about an error, in one sentence: the vendor's advice, or else general advice.
 
 A vendor's advice is data (`helr/vendors/*.json`, members `errors` and `no_events`).
 """
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from helr.model import Source
 
 BY_STATUS = {
-    304: "the server reports no change, although the request carried no condition; check the"
-    " cache or proxy in between",
-    400: "the API does not accept a parameter; check query_params against its documentation",
-    401: "the API does not accept the credentials; check auth: token, prefix, expiry",
-    403: "the credentials may not read this; check the scopes and the role of the token",
-    404: "nothing is at this address; check host and path in `url`",
-    405: "this address takes no GET; check `url`",
-    407: "a proxy wants a login; put user and password into HTTPS_PROXY",
-    408: "the server gave up waiting; it is retried",
-    410: "this address is gone; check `url` against the API's documentation",
+    304: "the server reports no change, although the request was unconditional; check the cache or"
+    " proxy in between",
+    400: "the API rejected a parameter; check query_params against its documentation",
+    401: "the API rejected the credentials; check auth: token, prefix, expiry",
+    403: "the credentials lack permission; check the scopes and the role of the token",
+    404: "nothing exists at this address; check host and path in `url`",
+    405: "this address does not accept GET; check `url`",
+    407: "the proxy requires a login; put user and password into HTTPS_PROXY",
+    408: "the server timed out waiting for the request; helr retries it",
+    410: "this address no longer exists; check `url` against the API's documentation",
     413: "the request asks for too much; lower `limit`",
     414: "the request is too long; shorten query_params",
-    422: "the API does not accept a parameter; check query_params against its documentation",
-    429: "too many calls; raise schedule.interval_secs and rate_limit.page_delay_secs,"
+    422: "the API rejected a parameter; check query_params against its documentation",
+    429: "too many requests; raise schedule.interval_secs and rate_limit.page_delay_secs,"
     " or lower max_pages",
 }
 NO_AUTH = (
-    "the API wants credentials and the source has no `auth`; set it, or check the key in `headers` "
-    "or query_params"
+    "the API requires credentials, but the source has no `auth`; set it, or check the key in "
+    "`headers` or query_params"
 )
 REDIRECT = "the address has moved; put the new one into `url`"
-OTHER = "look this status up in the API's documentation"
-SERVER = "the fault is at the server and mostly passes by itself; look at its status page"
+OTHER = "look up this status in the API's documentation"
+SERVER = "server error, usually temporary; check the API's status page"
 PAGE = (
-    "an HTML page came where JSON was expected; check `url`, and whether a proxy or login page"
-    " stands in between"
+    "an HTML page was returned instead of JSON; check `url`, and whether a proxy or login page"
+    " is in between"
 )
 NO_EVENTS = "check the time range and the filters in query_params"
 
@@ -51,10 +51,9 @@ def advice(
     body: bytes = b"",
     content_type: str = "",
 ) -> str:
-    """One short sentence of advice, "" if there is none.
+    """One short sentence of advice, or "".
 
-    `code`: the error's code in the body (`missing_secret` for a secret that is not there).
-    `body`: its beginning is enough.
+    `code`: the error code in the body, or `missing_secret`. `body`: its beginning is enough.
     """
     if code:
         said = (_vendor(url).get("errors") or {}).get(code)
@@ -72,7 +71,7 @@ def advice(
 
 
 def no_events(source: Source, request: Request) -> str:
-    """What to check when a poll that went well brought no event; where it began, if it did."""
+    """What to check when a successful poll returned no events, and where it started."""
     vendor = _vendor(source.url)
     known = source.incremental_from
     name = known.param_name if known else vendor.get("start_param", "")
@@ -80,12 +79,12 @@ def no_events(source: Source, request: Request) -> str:
     begun = f"{name}={value} from {_origin(source, name, value)}; " if value else ""
     beside = {name, vendor.get("limit_param"), vendor.get("end_param"), "limit"}
     filters = [param for param in source.query_params if param not in beside]
-    narrowed = f"check {' and '.join(filters)}, which leave events out; " if filters else ""
+    narrowed = f"check {' and '.join(filters)}, which exclude events; " if filters else ""
     return begun + narrowed + str(vendor.get("no_events") or NO_EVENTS)
 
 
 def _origin(source: Source, name: str, value: str) -> str:
-    """Where the value of a parameter comes from: what the config does not say is the state's."""
+    """Where the value of a parameter comes from: the config, or else the state."""
     for place in ("first_request_query_params", "query_params"):
         if getattr(source, place).get(name) == value:
             return place

@@ -116,10 +116,10 @@ def test_a_run_warns_once_of_a_new_config_that_passes_over_events(
 ) -> None:
     helr.slack(mock_slack.url, pagination=None)
     first, second = (helr.run("run", "--once").stderr for _ in range(2))
-    assert "sources.slack-audit.pagination: one page a poll: Slack has more" in first
-    assert "one page a poll" not in second
+    assert "sources.slack-audit.pagination: one page per poll: Slack has more" in first
+    assert "one page per poll" not in second
     helr.slack(mock_slack.url, pagination=PAGING | {"cursor_path": "response_metadata.next"})
-    assert "the events after it are never asked for" in helr.run("run", "--once").stderr
+    assert "the events after it would never be fetched" in helr.run("run", "--once").stderr
     told = helr.run("test", "--source", "slack-audit").stderr
     assert "next page:   no, though this one is full" in told
 

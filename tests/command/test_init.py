@@ -41,7 +41,7 @@ def test_it_never_overwrites(helr: Helr) -> None:
     (helr.cwd / "helr.yaml").write_text("mine")
     done = helr.run("init")
     assert done.returncode == 2
-    assert "helr.yaml exists already and is left as it is" in done.stderr
+    assert "helr.yaml: already exists and was not changed" in done.stderr
     assert (helr.cwd / "helr.yaml").read_text() == "mine"
     done = helr.run("-c", "my slack.yaml", "init")
     assert done.stderr.endswith(
@@ -55,5 +55,5 @@ def test_it_never_overwrites(helr: Helr) -> None:
 def test_a_directory_that_is_not_there(helr: Helr) -> None:
     done = helr.run("init", "-c", "nowhere/helr.yaml")
     assert done.returncode == 2
-    assert "nowhere/helr.yaml cannot be written: No such file or directory" in done.stderr
+    assert "nowhere/helr.yaml: cannot be written: No such file or directory" in done.stderr
     assert "Traceback" not in done.stderr

@@ -283,7 +283,7 @@ def test_no_other_signal_ends_it_without_a_line(helr: Helr, once: list[str], ear
         until(lambda: mock.requests)
         stopped(process, early=bool(once))
     text = log.end().decode()
-    assert "ignored SIGHUP: the config is read at the start only; restart helr to read a" in text
+    assert "ignored SIGHUP: the config is read only at startup; restart helr to apply" in text
     assert "ignored SIGUSR1: `helr status` shows" in text
     assert text.count("ignored ") == count
 

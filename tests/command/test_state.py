@@ -67,7 +67,7 @@ def test_import_keeps_and_names_a_key_that_the_config_no_longer_uses(collected: 
     document = {"slack-audit": {"cursor": "c", "old_ts": "5"}}
     done = feed(collected, json.dumps(document))
     assert done.returncode == 0
-    assert "slack-audit: old_ts: kept, though its config does not use that key\n" in done.stdout
+    assert "slack-audit: old_ts: imported, but its config does not use it\n" in done.stdout
     assert json.loads(collected.run("state", "export").stdout) == document
 
 
@@ -94,14 +94,14 @@ def test_set_moves_the_watermark(helr: Helr, mock_slack: MockSlack) -> None:
         (
             "oldest_ts",
             "1521214343000",
-            "in the future: every event until then would be missed; mill",
+            "in the future: every event until then would be missed; is it in mill",
         ),
-        ("oldest_ts", "2099-01-01T00:00:00Z", "Slack takes whole Unix seconds"),
-        ("oldest_ts", "1521214343.5", "Slack takes whole Unix seconds"),
+        ("oldest_ts", "2099-01-01T00:00:00Z", "Slack accepts only whole Unix seconds"),
+        ("oldest_ts", "1521214343.5", "Slack accepts only whole Unix seconds"),
         ("oldest_ts", "15212143430", "more than a day in the future"),
         ("oldest_ts", "yesterday", "is no time"),
-        ("oldest", "5", "no such key of this source; there is: cursor, oldest_ts"),
-        ("chain", "{}", "no such key"),
+        ("oldest", "5", "oldest is not a key of this source; set one of: cursor, oldest_ts"),
+        ("chain", "{}", "chain is not a key of this source"),
     ],
 )
 def test_set_refuses_what_would_not_be_understood(
@@ -118,9 +118,9 @@ def test_set_refuses_what_would_not_be_understood(
     ("document", "says"),
     [
         ("no json", "not JSON"),
-        ("[]", "as export writes it"),
-        ('{"slack-audit": 1}', "as export writes it"),
-        ('{"nobody": {}}', "there is no source 'nobody'; there is: slack-audit"),
+        ("[]", 'not {"source": {"key": "value"}}; pipe in the output of `helr state export`'),
+        ('{"slack-audit": 1}', 'not {"source": {"key": "value"}}; pipe in'),
+        ('{"nobody": {}}', "there is no source 'nobody'; the only source is slack-audit"),
         ('{"slack-audit": {"cursor": 5}}', "a value is a text"),
         ('{"slack-audit": {"oldest_ts": "soon"}}', "is no time"),
         ('{"slack-audit": {"ids": ["abc\\n"]}}', "line break"),
@@ -197,7 +197,7 @@ def _get(mock: MockSlack, query: str) -> bytes:
 def test_a_new_watermark_ends_the_chain_under_way(collected: Helr, mock_slack: MockSlack) -> None:
     newest = json.loads(mock_slack.raw_events()[0])["date_create"]
     told = collected.run("state", "set", "slack-audit", "oldest_ts", str(newest - 500)).stdout
-    assert "the chain under way is given up" in told
+    assert "the open chain is abandoned" in told
     collected.run("run", "--once")
     assert f"oldest={newest - 500}" in mock_slack.requests[-1]["query"]
 
@@ -206,7 +206,10 @@ def test_reset_of_a_source_that_nobody_knows(collected: Helr) -> None:
     for args in (("nobody",), ("nobody", "--hold")):
         result = collected.run("state", "reset", *args)
         assert result.returncode == 2
-        assert "helr.yaml: there is no source 'nobody'; there is: slack-audit" in result.stderr
+        assert (
+            "helr.yaml: there is no source 'nobody'; the only source is slack-audit"
+            in result.stderr
+        )
     assert not list(collected.cwd.glob("*nobody*"))
 
 
@@ -221,7 +224,7 @@ def test_import_leaves_out_a_source_that_is_not_in_the_config(collected: Helr) -
     whole = json.loads(collected.run("state", "export").stdout)
     told = feed(collected, json.dumps(whole | {"gone": {"cursor": "x"}}))
     assert told.returncode == 0
-    assert "gone: left out, as it is no source of helr.yaml" in told.stdout
+    assert "gone: skipped, since helr.yaml has no such source" in told.stdout
     assert json.loads(collected.run("state", "export").stdout) == whole
 
 
@@ -250,8 +253,8 @@ def test_set_keeps_to_the_spelling_of_the_watermark(helr: Helr) -> None:
     result = helr.run(*put, "1521214343")
     assert result.returncode == 2
     assert (
-        "slack-audit: oldest_ts: 1521214343 is Unix seconds, and the watermark so far, "
-        "2018-03-16T15:32:23Z, is ISO 8601: spell it like that" in result.stderr
+        "slack-audit: oldest_ts: 1521214343 is Unix seconds, but the current watermark "
+        "2018-03-16T15:32:23Z is ISO 8601; use the same format" in result.stderr
     )
     assert helr.run(*put, "2018-03-17").returncode == 0
 
@@ -259,7 +262,10 @@ def test_set_keeps_to_the_spelling_of_the_watermark(helr: Helr) -> None:
 def test_an_import_of_nothing_says_so(collected: Helr) -> None:
     before = collected.run("state", "export").stdout
     result = feed(collected, "{}")
-    assert (result.returncode, result.stdout) == (0, "nothing in it: no source was changed\n")
+    assert (result.returncode, result.stdout) == (
+        0,
+        "the document is empty; no source was changed\n",
+    )
     assert collected.run("state", "export").stdout == before
 
 

@@ -120,8 +120,8 @@ def test_an_open_chain_tells_how_far_back_it_has_come(helr: Helr, mock: MockSlac
         "reached": last["ts"],
     }
     assert last["ts"] < "2023-11-14T22:13:20Z"
-    assert "open chain: 400 events, begun at 2023-11-14T22:13:20Z (" in helr.run("status").stdout
-    assert f"come back to {last['ts']} (" in helr.run("status").stdout
+    assert "open chain: 400 events, from 2023-11-14T22:13:20Z (" in helr.run("status").stdout
+    assert f"back to {last['ts']} (" in helr.run("status").stdout
 
 
 @pytest.mark.parametrize("chain", ['{"start":null,"greatest":5,"spelled":"5","events":7}', "", "["])
@@ -217,7 +217,7 @@ def test_the_state_is_only_read(helr: Helr, mock: MockSlack) -> None:
     [
         ({"backend": "memory"}, [], "global.state.backend is memory"),
         ({"path": "broken"}, [], "not a database"),
-        ({}, ["--max-age", "0"], "--max-age 0: give"),
+        ({}, ["--max-age", "0"], "--max-age must be more than 0 seconds, not 0"),
         ({}, ["--max-age", "nan"], "--max-age: must be a number"),
         ({}, ["--max-age", "soon"], "--max-age"),
     ],

@@ -30,10 +30,10 @@ def test_a_good_config(helr: Helr) -> None:
     assert done.stdout.splitlines() == [
         "helr.yaml: valid, 1 source",
         "slack-audit: GET http://127.0.0.1:1/audit/v1/logs",
-        "  every 300 s plus up to 30 s, at most 100 pages of 200 events a poll",
-        "  begins at the newest event so far (date_create), at first everything there is; "
+        "  every 300 s plus up to 30 s, at most 100 pages of 200 events per poll",
+        "  starts at the newest event so far (date_create), initially all events; "
         "100000 ids remembered",
-        "  30 s and 3 attempts a request, 2 s between pages; at most 31 calls a minute",
+        "  30 s and 3 attempts per request, 2 s between pages; at most 31 calls a minute",
         "state: ./helr-state.db; settle time 0 s",
     ]
     assert [path.name for path in helr.cwd.iterdir()] == ["helr.yaml"]
@@ -46,7 +46,7 @@ def test_warnings_do_not_fail(helr: Helr) -> None:
     assert "valid, 1 source" in done.stdout
     lines = done.stderr.splitlines()
     assert "sources.slack-audit.checkpoint: ignored: " in lines[0]
-    assert "warning: sources.slack-audit.query_params.limit: Slack gives at most 9999" in "".join(
+    assert "warning: sources.slack-audit.query_params.limit: Slack returns at most 9999" in "".join(
         lines
     )
     assert all(line.startswith("helr.yaml:") for line in lines)
@@ -112,7 +112,7 @@ def test_only_some_sources(helr: Helr) -> None:
     assert helr.run("validate", "--source", "a").returncode == 0
     done = helr.run("validate", "--source", "c")
     assert done.returncode == 2
-    assert "there is no source 'c'; there is: a, b" in done.stderr
+    assert "there is no source 'c'; the sources are a, b" in done.stderr
 
 
 def test_a_secret_in_the_url_is_not_shown(helr: Helr) -> None:

@@ -90,8 +90,11 @@ def test_an_odd_number_is_refused(words: tuple[str, ...], option: str, text: str
     [
         (["test", "slack"], "--source NAME is missing; write --source slack"),
         (["test", "-c", "x.yaml"], "--source NAME is missing"),
-        (["run", "slack"], "unexpected argument slack; write --source slack to select a source"),
-        (["validate", "a.yaml"], "unexpected argument a.yaml; write -c a.yaml to name the config"),
+        (["run", "slack"], "unexpected argument slack; to select a source, write --source slack"),
+        (
+            ["validate", "a.yaml"],
+            "unexpected argument a.yaml; to select the config, write -c a.yaml",
+        ),
         (["validate", "--format", "jsno"], "must be text or json, not jsno; did you mean json?"),
         (["help", "slack", "token", "x"], "helr help: unexpected argument x"),
         (["-qc", "x", "status", "--nope"], "--nope is not an option of helr status"),

@@ -25,14 +25,17 @@ def cases() -> list[tuple[str, str, str]]:
 
 CASES = cases()
 BYTES = {
-    "not UTF-8": (b"sources:\n  caf\xe9: {}\n", "2:6: byte 0xE9 is not UTF-8; save it as UTF-8"),
+    "not UTF-8": (
+        b"sources:\n  caf\xe9: {}\n",
+        "2:6: byte 0xE9 is not UTF-8; save the file as UTF-8",
+    ),
     "UTF-16": ("sources: {}".encode("utf-16"), "1:1: is UTF-16; save it as UTF-8"),
     "NUL": (b"sources:\n  a: \0\n", "2:6: the control character U+0000 is not allowed"),
     "escape": (b"a: \x1b[31m\n", "1:4: the control character U+001B is not allowed"),
-    "nothing": (b"", "1:1: is empty; `helr init` writes a config to start from"),
+    "nothing": (b"", "1:1: is empty; write a config to start from with `helr init`"),
     "a byte order mark alone": (
         b"\xef\xbb\xbf",
-        "1:1: is empty; `helr init` writes a config to start from",
+        "1:1: is empty; write a config to start from with `helr init`",
     ),
     "too deep": (b"a: " + b"[" * 40 + b"]" * 40, "1:35: is nested more than 32 deep"),
     "a complex key": (b"? [a, b]\n: c\n", "1:8: a key must be plain text"),
@@ -79,7 +82,7 @@ def test_a_file_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(ConfigError) as caught:
         load("absent.yaml")
-    expected = "there is no such file; `helr init` writes one, `-c FILE` names another"
+    expected = "no such file; write one with `helr init`, or name another with `-c FILE`"
     assert str(caught.value) == f"absent.yaml: {expected}"
 
 
@@ -92,7 +95,7 @@ def test_billion_laughs() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for n in range(1, 10):
         lines.append(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]")
-    assert "its aliases make more than 100310 values of it" in message("\n".join(lines).encode())
+    assert "the aliases expand to more than 100310 values" in message("\n".join(lines).encode())
 
 
 def test_a_flood_of_merged_keys() -> None:

@@ -81,7 +81,7 @@ class TestPlaceholders:
 
     def test_helrs_other_spelling_is_noticed(self, loaded: Load) -> None:
         config = loaded(SOURCE + "    query_params: {a: $HOME, b: $5}", {"HOME": "/root"})
-        expected = "sources.a.query_params.a: $HOME is sent as it stands; write ${HOME} for the"
+        expected = "sources.a.query_params.a: $HOME is not expanded; write ${HOME} for the"
         assert config.notices == (f"helr.yaml:5:23: {expected} variable",)
 
 
@@ -128,8 +128,8 @@ class TestPlaceholdersInKeys:
         text = self.TEXT + "  a-audit: {url: https://api.example.com/logs}\n"
         (line,) = problems(text, {"NAME": "a"})
         assert (
-            line
-            == "helr.yaml:6:3: sources.a-audit: is here twice, first on line 3; keep one of them"
+            line == "helr.yaml:6:3: sources.a-audit: duplicate key, first on line 3; "
+            "keep only one of them"
         )
 
     def test_below_one_places_are_found(self, problems: Problems) -> None:
@@ -298,7 +298,7 @@ class TestSelection:
             "helr.yaml: there is no source 'on'; did you mean one?"
         ]
         assert problems(self.TWO, sources=["other"]) == [
-            "helr.yaml: there is no source 'other'; there is: one, two"
+            "helr.yaml: there is no source 'other'; the sources are one, two"
         ]
 
     def test_a_replay_needs_no_secret_and_no_state(

@@ -1,4 +1,4 @@
-"""What `helr validate` warns of, and how many calls a minute it counts."""
+"""What `helr validate` warns about, and how many calls a minute it counts."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def test_a_good_one_gives_none(warn: Warn) -> None:
         (
             "limit: 200",
             "limit: 10000",
-            "query_params.limit: Slack gives at most 9999 events a page",
+            "query_params.limit: Slack returns at most 9999 events per page",
         ),
         (
             "limit: 200",
             f"limit: 200, action: {','.join(['a'] * 31)!r}",
-            "query_params.action: Slack takes at most 30 actions, not 31",
+            "query_params.action: Slack accepts at most 30 actions, not 31",
         ),
         (
             "query_params:",
@@ -72,81 +72,82 @@ def test_a_good_one_gives_none(warn: Warn) -> None:
                 f"first_request_query_params.oldest: {said}",
             )
             for given, said in (
-                ("2018-03-16T15:32:23Z", "Slack takes whole Unix seconds; write 1521214343"),
-                ("1521214343000", "Slack takes whole Unix seconds; write 1521214343"),
+                ("2018-03-16T15:32:23Z", "Slack accepts only whole Unix seconds; write 1521214343"),
+                ("1521214343000", "Slack accepts only whole Unix seconds; write 1521214343"),
                 ("4000000000", "is in the future (2096-10-02T07:06:40Z)"),
             )
         ),
         (
             "limit: 200",
             "limit: 200, latest: 1600000000",
-            "query_params.latest: events after it are never asked for, however long helr runs",
+            "query_params.latest: events after this time are never fetched, however long helr runs",
         ),
         (
             "limit: 200",
             "limit: 200, oldest: 1600000000",
-            "query_params.oldest: is only the start until there is a watermark, which then "
-            "replaces it; it says so better under first_request_query_params",
+            "query_params.oldest: applies only until there is a watermark, which replaces it; "
+            "move it to first_request_query_params to make that clear",
         ),
         (
             "capacity: 500000",
             "capacity: 9999",
-            "dedupe.capacity: 9999 ids are less than two polls may bring; set it to 10000",
+            "dedupe.capacity: 9999 ids are fewer than two polls may return; set it to 10000",
         ),
         (
             "max_pages: 25",
             "max_pages: 51",
-            "pagination.max_pages: up to 51 calls a minute, and Slack allows 50 for the whole "
+            "pagination.max_pages: up to 51 calls a minute, but Slack allows 50 for the whole "
             "organization; set resilience.rate_limit.page_delay_secs to 2, or lower max_pages",
         ),
         (
             "next_cursor",
             "next_curser",
-            "pagination.cursor_path: Slack names the next page in response_metadata.next_cursor: "
-            "every page would seem to be the last, and the events after it are never asked for",
+            "pagination.cursor_path: Slack returns the next cursor in "
+            "response_metadata.next_cursor: every page would seem to be the last, and the events "
+            "after it would never be fetched",
         ),
         (
             "cursor_param: cursor",
             "cursor_param: curser",  # codespell:ignore
-            "pagination.cursor_param: Slack takes the cursor as cursor; it would give its first "
-            "page again and again",
+            "pagination.cursor_param: Slack's cursor parameter is cursor: with another name it "
+            "would return its first page over and over",
         ),
         (
             "param_name: oldest",
             "param_name: oldst",
-            "incremental_from.param_name: Slack takes the start as oldest; it would give "
-            "everything again in each chain",
+            "incremental_from.param_name: Slack's start parameter is oldest: with another name it "
+            "would return all events in each chain",
         ),
         (
             "event_timestamp_path: date_create",
             "event_timestamp_path: date",
-            "incremental_from.event_timestamp_path: Slack's events have their time in date_create",
+            "incremental_from.event_timestamp_path: the time of Slack's events is in date_create",
         ),
-        ("id_path: id", "id_path: idd", "dedupe.id_path: Slack's events have their id in id"),
+        ("id_path: id", "id_path: idd", "dedupe.id_path: the id of Slack's events is in id"),
         (
             ", lookback_secs: 600}\n    dedupe: {id_path: id, capacity: 500000}\n",
             "}\n",
             [
-                "no dedupe: after a crash up to a page of events comes twice",
-                "incremental_from: no lookback_secs: an event that the API shows late is lost; set "
-                "600 or more, with dedupe, which drops what comes a second time",
+                "no dedupe: a crash may repeat up to a page of events",
+                "incremental_from: no lookback_secs: events that the API shows late are lost; set "
+                "it to 600 or more, together with dedupe, which drops the repeats",
             ],
         ),
         (
             "    dedupe:",
             "    resilience: {rate_limit: {burst_size: 5}}\n    dedupe:",
-            "resilience.rate_limit.burst_size: changes nothing without max_requests_per_second",
+            "resilience.rate_limit.burst_size: has no effect without max_requests_per_second",
         ),
         (
             "    dedupe:",
             "    resilience: {circuit_breaker: {minimum_requests: 5}}\n    dedupe:",
-            "resilience.circuit_breaker.minimum_requests: changes nothing without "
+            "resilience.circuit_breaker.minimum_requests: has no effect without "
             "failure_rate_threshold",
         ),
         (
             "https://api",
             "https://user:pass@api",
-            "url: holds a user or password; auth keeps secrets out of the config",
+            "url: contains a user or password; use auth, which keeps secrets out of the config",
         ),
     ],
 )
@@ -161,9 +162,11 @@ def test_each(warn: Warn, old: str, new: str, expected: str | list[str]) -> None
 def test_no_incremental_from(warn: Warn) -> None:
     text = "".join(line for line in SLACK.splitlines(True) if "incremental" not in line)
     text = "".join(line for line in text.splitlines(True) if "lookback" not in line)
-    assert "no incremental_from: every time the last page is through" in warn(text)[0]
+    assert "no incremental_from: each chain fetches all events again, and dedupe" in warn(text)[0]
     text = "".join(line for line in text.splitlines(True) if "dedupe" not in line)
-    assert "no incremental_from and no dedupe" in warn(text)[0]
+    assert (
+        "no incremental_from and no dedupe: each chain delivers all events again" in warn(text)[0]
+    )
     assert len(warn(text)) == 1
 
 
@@ -171,7 +174,7 @@ def test_another_kind_of_token_is_told_without_showing_it(
     warn: Warn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("T", "xoxb-planted")
-    expected = "the token does not begin with xoxp-; Slack will refuse it"
+    expected = "the token does not begin with xoxp-, so Slack will reject it"
     assert warn(SLACK) == [f"sources.slack.auth.token_env: {expected}"]
 
 
@@ -196,7 +199,8 @@ def test_two_sources_share_the_calls(warn: Warn) -> None:
 
 def test_memory(warn: Warn) -> None:
     found = warn("\nglobal: {state: {backend: memory}}" + SLACK)
-    assert found == ["global.state.backend: memory forgets: each start delivers all events again"]
+    expected = "the memory backend keeps nothing, so every start delivers all events again"
+    assert found == [f"global.state.backend: {expected}"]
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ HTML = b"\n<!DOCTYPE html><html><body>Sign in</body></html>"
         ("missing_secret", ["xoxp-", "auditlogs:read"]),
         ("missing_authentication", ["xoxp-", "Enterprise organization owner", "auditlogs:read"]),
         ("invalid_authentication", ["xoxp-", "Enterprise organization owner", "auditlogs:read"]),
-        ("feature_not_enabled", ["only for Slack Enterprise", "on the organization", "workspace"]),
-        ("invalid_workspace", ["only for Slack Enterprise", "on the organization", "workspace"]),
-        ("team_not_authorized", ["only for Slack Enterprise", "on the organization", "workspace"]),
+        ("feature_not_enabled", ["only on Slack Enterprise", "on the organization", "workspace"]),
+        ("invalid_workspace", ["only on Slack Enterprise", "on the organization", "workspace"]),
+        ("team_not_authorized", ["only on Slack Enterprise", "on the organization", "workspace"]),
         ("user_not_authorized", ["owner of the Enterprise organization"]),
         ("invalid_cursor", ["on_cursor_error: reset", "first page"]),
         (
@@ -90,8 +90,8 @@ def test_a_vendors_code_means_nothing_elsewhere() -> None:
         (404, "`url`"),
         (429, "interval_secs"),
         (302, "moved"),
-        (500, "at the server"),
-        (503, "at the server"),
+        (500, "server error"),
+        (503, "server error"),
     ],
 )
 def test_a_status_without_a_body(status: int, words: str) -> None:
@@ -110,7 +110,7 @@ def test_an_html_page_where_json_was_expected(status: int | None) -> None:
 
 def test_a_page_of_an_error_stays_that_error() -> None:
     assert "credentials" in hints.advice(OTHER, status=401, body=HTML)
-    assert "at the server" in hints.advice(OTHER, status=502, body=HTML)
+    assert "server error" in hints.advice(OTHER, status=502, body=HTML)
 
 
 def test_no_advice_where_there_is_none() -> None:
