@@ -206,7 +206,7 @@ def test_a_cursor_that_helr_left_is_gone_on_with(helr: Helr, mock: MockSlack) ->
         assert helr.run("state", "set", "slack-audit", key, value).returncode == 0
     mock.clear_requests()
     result = helr.run("run", "--once")
-    assert result.stderr.count("Helr wrote it") == 1
+    assert result.stderr.count("the Rust helr wrote it") == 1
     assert "oldest" not in params(mock)[0]
     assert Counter(came + ids(result.stdout) + rest(helr))[mock.ids()[-1]] == 1
 
@@ -340,7 +340,7 @@ def test_looking_back_needs_dedupe(helr: Helr, mock: MockSlack) -> None:
     configure(helr, mock.url, incremental_from=back, dedupe=None)
     result = helr.run("run", "--once")
     assert result.returncode == 2
-    assert "needs dedupe" in result.stderr
+    assert "requires dedupe" in result.stderr
 
 
 def test_ids_that_are_numbers_or_missing(helr: Helr, mock: MockSlack) -> None:

@@ -100,7 +100,7 @@ def test_a_clock_that_is_set_in_the_middle_of_a_wait_stops_nothing(
         with open(helr.cwd / "out", "wb") as out:
             process = helr.start("run", "-o", "events", env=env, stdout=out)
         said = follow(process.stderr)
-        said.wait_for("not asked before" if what == "hold" else "→ open until")
+        said.wait_for("not polled before" if what == "hold" else "→ open until")
         setting.write_text(jump)
         asked = len(server.requests)
         until(lambda: len(server.requests) >= asked + 4)

@@ -81,7 +81,7 @@ def test_an_expired_cursor_in_the_middle_of_a_backlog_loses_nothing(helr: Helr) 
         assert reset.returncode == 0
         assert not reset.stdout
         assert "invalid_cursor" in reset.stderr
-        assert "the next poll starts from the first page" in reset.stderr
+        assert "restarting from the first page" in reset.stderr
         for _ in range(8):
             came += ids(helr.run("run", "--once").stdout)
         assert Counter(came) == Counter(mock.ids())

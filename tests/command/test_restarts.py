@@ -61,10 +61,10 @@ def test_restarts_against_a_long_retry_after_ask_once(helr: Helr, mock: MockSlac
     for _ in range(4):
         done = helr.run("run", "--once")
         assert done.returncode == 1
-        assert "not asked before 2" in done.stderr
+        assert "not polled before 2" in done.stderr
     for number in (signal.SIGTERM, signal.SIGKILL):
         process = helr.start("run")
-        read_until(process, b"not asked before 2")
+        read_until(process, b"not polled before 2")
         end(process, number)
     assert asked(mock) == 1
 
@@ -175,7 +175,7 @@ def test_a_group_whose_reader_stopped_reading_ends_in_time_and_loses_nothing(
     assert process.stderr is not None
     told = process.stderr.read()
     assert time.monotonic() - began < 3
-    assert b"will come again" in told
+    assert b"are unconfirmed and will be sent again" in told
     process.stdout.close()  # what was in the pipe is lost with its reader
     process.stderr.close()
     process.wait(5)

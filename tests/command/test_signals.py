@@ -41,7 +41,7 @@ def come_again(errors: bytes) -> int:
     some = (
         rb"stopped by signal \d+"
         + early
-        + rb"(?:; (\d+) events? that (?:was|were) written will come again)?\n"
+        + rb"(?:; (\d+) written events? (?:is|are) unconfirmed and will be sent again)?\n"
     )
     found = re.search(some, errors)
     assert found, errors

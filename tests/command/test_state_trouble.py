@@ -272,7 +272,7 @@ def test_deleted_while_running_it_is_written_anew(
         (helr.cwd / f"helr-state.db{end}").unlink()
     mock.add_events(10)
     running.all_came_once()
-    assert b"the state file was deleted: writing it anew" in running.end()
+    assert b"the state file was deleted: writing it again" in running.end()
     mock.add_events(3)
     assert Counter(ids(helr.run("run", "--once").stdout)) == Counter(mock.ids()[:3])
 
@@ -292,7 +292,7 @@ def test_replaced_while_running_the_new_one_is_obeyed(helr: Helr, mock: MockSlac
     until(lambda: out.data.count(b"\n") == 45)
     process.send_signal(signal.SIGTERM)
     assert ended(process, 3) == 0
-    assert b"the state file was replaced: going on from what it says" in log.end()
+    assert b"the state file was replaced: continuing from what it says" in log.end()
     assert Counter(ids(out.end())) == Counter(mock.ids()[:25] + mock.ids()[5:25])
     assert helr.run("run", "--once").stdout == ""
 
@@ -401,4 +401,4 @@ def test_a_chain_that_cannot_be_read_is_one_sources_trouble(helr: Helr, mock: Mo
     assert len(set(ids(result.stdout)) & set(mock.ids())) == 3
     told = result.stderr.splitlines()
     assert len(told) == 1
-    assert "broken: the chain in the state is not as helr writes it: `helr state reset" in told[0]
+    assert "broken: the chain in the state was not written by helr; `helr state reset" in told[0]

@@ -113,7 +113,7 @@ def test_a_retry_after_that_it_meets_is_kept_for_the_next_process(helr: Helr) ->
         mock.settings.retry_after = 500
         mock.fault("rate_limited")
         helr.slack(mock.url)
-        assert "not asked before" in helr.run("test", "--source", "slack-audit").stderr
+        assert "not polled before" in helr.run("test", "--source", "slack-audit").stderr
         assert helr.run("run", "--once").returncode == 1
         assert len(mock.requests) == 1
 
