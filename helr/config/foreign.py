@@ -60,8 +60,8 @@ def _causes(path: str, lines: list[str], error: ConfigError) -> Iterator[Problem
             match = re.search(pattern, line)
             if match and not line.lstrip().startswith("#"):
                 char = next((c for c in match[0] if c.isspace() and c != " "), " ")
-                told = what.format(code=f"U+{ord(char):04X}")
-                yield Problem(path, number, match.start() + 1, "", told, do.format())
+                shown = what.format(code=f"U+{ord(char):04X}")
+                yield Problem(path, number, match.start() + 1, "", shown, do.format())
     if any(problem.line for problem in error.problems):
         yield from _flattened(path, lines)
 

@@ -39,7 +39,7 @@ class Finding(NamedTuple):
     fault: Fault
     ends: bool = False  # findings below `path` are not reported
     missing: tuple[str, ...] = ()  # the absent keys, one of which this is about
-    meant: str = ""  # the known key that an unknown one resembles
+    similar: str = ""  # the known key that an unknown one resembles
 
 
 class Checker:
@@ -69,8 +69,8 @@ class Checker:
             above = schemas.at(self._root, path[:-1]) or {}
             key = str(path[-1])
             if "properties" in above and key not in above["properties"]:
-                fault, meant = _unknown(key, None, path[:-1], above["properties"], self._root)
-                yield Finding(path, True, fault, ends=True, meant=meant)
+                fault, similar = _unknown(key, None, path[:-1], above["properties"], self._root)
+                yield Finding(path, True, fault, ends=True, similar=similar)
 
     def _explain(self, error: Any) -> Iterator[Finding]:
         path: KeyPath = tuple(error.absolute_path)
@@ -98,8 +98,8 @@ class Checker:
         for key in error.instance:
             if key not in known:
                 value = error.instance[key]
-                fault, meant = _unknown(key, value, path, known, self._root)
-                yield Finding((*path, key), True, fault, ends=True, meant=meant)
+                fault, similar = _unknown(key, value, path, known, self._root)
+                yield Finding((*path, key), True, fault, ends=True, similar=similar)
 
     def _missing_key(self, error: Any, path: KeyPath, note: dict[str, Any]) -> Finding:
         key = next(name for name in error.validator_value if f"{name!r} is a" in error.message)
@@ -219,7 +219,7 @@ def _relevant(findings: Iterable[Finding], unset: Iterable[KeyPath]) -> list[Fin
     """The findings that are not mere consequences of another one."""
     findings = list(dict.fromkeys(findings))
     ends = {finding.path for finding in findings if finding.ends}
-    said = {(finding.path[:-1], finding.meant) for finding in findings if finding.meant}
+    known = {(finding.path[:-1], finding.similar) for finding in findings if finding.similar}
     unset = set(unset)
     kept: list[Finding] = []
     places: set[KeyPath] = set()
@@ -232,7 +232,7 @@ def _relevant(findings: Iterable[Finding], unset: Iterable[KeyPath]) -> list[Fin
         near = (finding.path, finding.path[:-1])
         if any((*path, key) in unset for path in near for key in finding.missing):
             continue
-        if any((path, key) in said for path in near for key in finding.missing):
+        if any((path, key) in known for path in near for key in finding.missing):
             continue
         if not finding.ends or finding.path not in places:
             kept.append(finding)

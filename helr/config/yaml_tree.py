@@ -207,7 +207,7 @@ class _Builder:
     def _alias(self, event: Any) -> None:
         node = self._anchors.get(event.anchor)
         if node is None:
-            self._refuse(event, f"there is no anchor &{event.anchor} above this")
+            self._refuse(event, f"no anchor &{event.anchor} precedes this")
         elif any(node is opened for opened, _ in self._open):
             self._refuse(event, f"*{event.anchor} is inside the node that it refers to")
         else:

@@ -56,9 +56,9 @@ def advice(
     `code`: the error code in the body, or `missing_secret`. `body`: its beginning is enough.
     """
     if code:
-        said = (_vendor(url).get("errors") or {}).get(code)
-        if said:
-            return str(said)
+        own = (_vendor(url).get("errors") or {}).get(code)
+        if own:
+            return str(own)
     if _is_html(body, content_type) and (status is None or status not in (401, 407, 429)):
         return SERVER if status is not None and status >= 500 else PAGE
     if status is None or 200 <= status < 300:

@@ -1,4 +1,4 @@
-"""The command line: where options stand, what is no command, closed standard descriptors."""
+"""The command line: places of options, unknown commands, closed standard descriptors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import Helr
 
 
 def closed(helr: Helr, redirect: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run in a shell that closes a descriptor."""
+    """Run in a shell that closes a file descriptor."""
     command = " ".join([sys.executable, "-m", "helr", *args, redirect])
     return subprocess.run(
         command, shell=True, cwd=helr.cwd, env=helr.environment(),
@@ -26,7 +26,7 @@ def closed(helr: Helr, redirect: str, *args: str) -> subprocess.CompletedProcess
 @pytest.mark.parametrize(
     "args", [["validate"], ["test", "--source", "slack-audit"], ["state", "export"], ["status"]]
 )
-def test_a_closed_standard_output_is_told(helr: Helr, args: list[str]) -> None:
+def test_a_closed_standard_output_is_reported(helr: Helr, args: list[str]) -> None:
     helr.slack("http://127.0.0.1:9")
     result = closed(helr, ">&-", *args)
     assert result.returncode == 2
@@ -34,7 +34,7 @@ def test_a_closed_standard_output_is_told(helr: Helr, args: list[str]) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_closed_standard_input_is_told(helr: Helr) -> None:
+def test_a_closed_standard_input_is_reported(helr: Helr) -> None:
     helr.slack("http://127.0.0.1:9")
     result = closed(helr, "<&-", "state", "import")
     assert result.returncode == 2
@@ -50,7 +50,7 @@ def test_a_closed_standard_error_puts_nothing_among_the_events(helr: Helr) -> No
 
 
 @pytest.mark.parametrize("command", ["exprot", "rnu"])  # codespell:ignore
-def test_a_word_that_is_no_command(helr: Helr, command: str) -> None:
+def test_a_word_that_is_not_a_command(helr: Helr, command: str) -> None:
     result = helr.run(command)
     assert result.returncode == 2
     meant = {
@@ -60,7 +60,7 @@ def test_a_word_that_is_no_command(helr: Helr, command: str) -> None:
     assert f"{command} is not a command; {meant[command]}" in result.stderr
 
 
-def test_what_the_rust_helr_takes_is_taken(helr: Helr, mock_slack: MockSlack) -> None:
+def test_what_the_rust_helr_accepts_is_accepted(helr: Helr, mock_slack: MockSlack) -> None:
     helr.slack(mock_slack.url)
     assert helr.run("-V").stdout == helr.run("--version").stdout
     assert helr.run("help", "run").stdout == helr.run("run", "--help").stdout
@@ -111,7 +111,7 @@ def test_v_never_logs_less_nor_q_more(helr: Helr, mock_slack: MockSlack) -> None
     assert said("error", "-q") == said("info", "-q") == 0
 
 
-def test_a_run_warns_once_of_a_new_config_that_passes_over_events(
+def test_a_run_warns_once_about_a_new_config_that_misses_events(
     helr: Helr, mock_slack: MockSlack
 ) -> None:
     helr.slack(mock_slack.url, pagination=None)
@@ -135,7 +135,7 @@ def test_a_poll_does_not_wait_for_its_own_pace_past_its_time(helr: Helr) -> None
         assert len(ids(result.stdout)) == 200
 
 
-def test_what_a_command_prints_and_cannot_be_written_is_told(helr: Helr) -> None:
+def test_output_of_a_command_that_cannot_be_written_is_reported(helr: Helr) -> None:
     helr.slack("http://127.0.0.1:9")
     for args in (["validate"], ["state", "export"]):
         result = closed(helr, ">/dev/full", *args)
@@ -143,14 +143,14 @@ def test_what_a_command_prints_and_cannot_be_written_is_told(helr: Helr) -> None
         assert "No space left on device" in result.stderr
 
 
-def test_state_without_an_action_tells_what_there_is(helr: Helr) -> None:
+def test_state_without_an_action_lists_the_actions(helr: Helr) -> None:
     for words in (["state"], ["-q", "state"], ["state", "-c", "missing.yaml"]):
         done = helr.run(*words)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == helr.run("state", "--help").stdout
 
 
-def test_a_source_that_works_again_says_so(helr: Helr) -> None:
+def test_a_source_that_works_again_is_reported(helr: Helr) -> None:
     with MockSlack(events=5) as mock:
         retries = {"max_attempts": 1}
         configure(helr, mock.url, resilience={"retries": retries})

@@ -1,4 +1,4 @@
-"""`helr init`: a config that is right as it is, and never a lost one."""
+"""`helr init` writes a valid config, and never overwrites one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_it_never_overwrites(helr: Helr) -> None:
     assert helr.run("validate", "-c", "slack.yaml").returncode == 0
 
 
-def test_a_directory_that_is_not_there(helr: Helr) -> None:
+def test_a_missing_directory(helr: Helr) -> None:
     done = helr.run("init", "-c", "nowhere/helr.yaml")
     assert done.returncode == 2
     assert "nowhere/helr.yaml: cannot be written: No such file or directory" in done.stderr

@@ -52,7 +52,7 @@ def test_export_and_import_round_trip(collected: Helr, mock_slack: MockSlack) ->
 
 
 def test_a_cursor_with_a_line_break_is_shown_on_one_line(collected: Helr) -> None:
-    """And what a terminal would obey is not."""
+    """Terminal control sequences are escaped."""
     odd = "c\n\x1b[31m\u202e é"
     assert collected.run("state", "set", "slack-audit", "cursor", odd).returncode == 0
     shown = collected.run("state", "show", "slack-audit").stdout
@@ -71,7 +71,7 @@ def test_import_keeps_and_names_a_key_that_the_config_no_longer_uses(collected: 
     assert json.loads(collected.run("state", "export").stdout) == document
 
 
-def test_reset_starts_afresh(collected: Helr, mock_slack: MockSlack) -> None:
+def test_reset_starts_from_the_beginning(collected: Helr, mock_slack: MockSlack) -> None:
     collected.run("state", "reset", "slack-audit")
     assert ids(collected.run("run", "--once").stdout) == mock_slack.ids()[:400]
 
@@ -104,7 +104,7 @@ def test_set_moves_the_watermark(helr: Helr, mock_slack: MockSlack) -> None:
         ("chain", "{}", "chain is not a key of this source"),
     ],
 )
-def test_set_refuses_what_would_not_be_understood(
+def test_set_refuses_values_that_would_be_misread(
     helr: Helr, key: str, value: str, says: str
 ) -> None:
     helr.slack("http://127.0.0.1:9", **CAREFUL)
@@ -194,7 +194,7 @@ def _get(mock: MockSlack, query: str) -> bytes:
         return bytes(answer.read())
 
 
-def test_a_new_watermark_ends_the_chain_under_way(collected: Helr, mock_slack: MockSlack) -> None:
+def test_a_new_watermark_abandons_the_open_chain(collected: Helr, mock_slack: MockSlack) -> None:
     newest = json.loads(mock_slack.raw_events()[0])["date_create"]
     told = collected.run("state", "set", "slack-audit", "oldest_ts", str(newest - 500)).stdout
     assert "the open chain is abandoned" in told
@@ -202,7 +202,7 @@ def test_a_new_watermark_ends_the_chain_under_way(collected: Helr, mock_slack: M
     assert f"oldest={newest - 500}" in mock_slack.requests[-1]["query"]
 
 
-def test_reset_of_a_source_that_nobody_knows(collected: Helr) -> None:
+def test_reset_of_an_unknown_source(collected: Helr) -> None:
     for args in (("nobody",), ("nobody", "--hold")):
         result = collected.run("state", "reset", *args)
         assert result.returncode == 2
@@ -220,7 +220,7 @@ def test_a_source_that_left_the_config_can_be_forgotten(collected: Helr) -> None
     assert json.loads(collected.run("state", "export").stdout) == {}
 
 
-def test_import_leaves_out_a_source_that_is_not_in_the_config(collected: Helr) -> None:
+def test_import_skips_a_source_that_is_not_in_the_config(collected: Helr) -> None:
     whole = json.loads(collected.run("state", "export").stdout)
     told = feed(collected, json.dumps(whole | {"gone": {"cursor": "x"}}))
     assert told.returncode == 0
@@ -228,10 +228,8 @@ def test_import_leaves_out_a_source_that_is_not_in_the_config(collected: Helr) -
     assert json.loads(collected.run("state", "export").stdout) == whole
 
 
-def test_to_forget_the_cursor_is_to_begin_the_chain_anew(
-    collected: Helr, mock_slack: MockSlack
-) -> None:
-    """What docs/errors.md advises for a cursor that is refused."""
+def test_deleting_the_cursor_restarts_the_chain(collected: Helr, mock_slack: MockSlack) -> None:
+    """As docs/errors.md advises for a refused cursor."""
     assert collected.run("state", "set", "slack-audit", "cursor", "").returncode == 0
     assert "chain" not in collected.run("state", "show", "slack-audit").stdout
     again = [collected.run("run", "--once") for _ in range(5)]
@@ -279,7 +277,7 @@ def test_show_without_a_state_file_says_where_it_would_be(helr: Helr) -> None:
 
 
 def test_state_of_another_api_is_warned_of_until_that_api_has_answered(helr: Helr) -> None:
-    """A trial at a mock, then the real thing under the same name: the watermark hides events."""
+    """After a trial with a mock, the real API under the same name: the watermark hides events."""
     with MockSlack(events=5) as trial, MockSlack(events=5, base_time=1_600_000_000) as real:
         helr.slack(trial.url, **CAREFUL)
         assert "WARN" not in helr.run("run", "--once").stderr
@@ -310,8 +308,8 @@ def test_state_of_another_api_is_warned_of_until_that_api_has_answered(helr: Hel
         assert ids(helr.run("run", "--once").stdout) == real.ids()
 
 
-def test_state_without_an_address_is_taken_as_it_is(helr: Helr, mock_slack: MockSlack) -> None:
-    """Helr writes none; nor does a poll that found nothing."""
+def test_state_without_an_address_is_accepted(helr: Helr, mock_slack: MockSlack) -> None:
+    """Helr writes none, and neither does a poll without events."""
     helr.slack(mock_slack.url, **CAREFUL)
     newest = json.loads(mock_slack.raw_events()[0])["date_create"]
     assert helr.run("state", "set", "slack-audit", "oldest_ts", str(newest + 1)).returncode == 0

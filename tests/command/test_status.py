@@ -1,4 +1,4 @@
-"""`helr status`: what it tells in each situation, its exit status, and that it disturbs nothing."""
+"""`helr status`: its output and exit status in each situation, and that it disturbs nothing."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_max_age(helr: Helr, mock: MockSlack) -> None:
 
 
 def test_a_success_in_the_future_is_not_fresh(helr: Helr, mock: MockSlack) -> None:
-    """The clock was ahead then: who knows how long ago that was?"""
+    """The clock was ahead, so the age of the success is unknown."""
     helr.slack(mock.url)
     put_success = str(int(time.time()) + 7000)
     assert helr.run("run", "--once").returncode == 0
@@ -96,7 +96,7 @@ def test_a_success_in_the_future_is_not_fresh(helr: Helr, mock: MockSlack) -> No
 
 
 def test_times_have_no_fractions(helr: Helr, mock: MockSlack) -> None:
-    """As jq's fromdateiso8601 wants them."""
+    """As jq's fromdateiso8601 requires."""
     helr.slack(mock.url)
     assert helr.run("run", "--once").returncode == 0
     put(helr, "cursor", "x")
@@ -107,7 +107,7 @@ def test_times_have_no_fractions(helr: Helr, mock: MockSlack) -> None:
     assert sum(isinstance(at, str) and len(at) == len("2023-11-14T22:13:20Z") for at in times) == 4
 
 
-def test_an_open_chain_tells_how_far_back_it_has_come(helr: Helr, mock: MockSlack) -> None:
+def test_an_open_chain_shows_how_far_back_it_has_got(helr: Helr, mock: MockSlack) -> None:
     pages = {**slack_source("")["pagination"], "max_pages": 2}
     helr.slack(mock.url, pagination=pages, incremental_from=INCREMENTAL)
     done = helr.run("run", "--once")
@@ -203,7 +203,7 @@ def test_the_state_is_only_read(helr: Helr, mock: MockSlack) -> None:
     assert helr.run("run", "--once").returncode == 0
 
     def files() -> dict[str, bytes]:
-        """Without SQLite's own two, which are there while the state is open, and after a reader."""
+        """Without SQLite's two, which exist while the state is open, and after a reader."""
         paths = [path for path in helr.cwd.iterdir() if path.suffix not in (".db-wal", ".db-shm")]
         return {path.name: path.read_bytes() for path in paths}
 
@@ -222,7 +222,7 @@ def test_the_state_is_only_read(helr: Helr, mock: MockSlack) -> None:
         ({}, ["--max-age", "soon"], "--max-age"),
     ],
 )
-def test_what_cannot_be_told_ends_with_2(
+def test_a_failure_exits_with_2(
     helr: Helr, state: dict[str, str], args: list[str], said: str
 ) -> None:
     (helr.cwd / "broken").write_bytes(b"x" * 4096)
@@ -255,10 +255,10 @@ def test_a_probe_loads_neither_http_nor_the_config_check_nor_the_engine(
     assert done.stdout.endswith("[]\n")
 
 
-def test_text_that_the_locale_has_no_letters_for_is_escaped(
+def test_characters_that_the_locale_lacks_are_escaped(
     helr: Helr, httpserver_json: Callable[[Any], str]
 ) -> None:
-    """An error in Japanese, and a terminal that knows Latin-1."""
+    """An error in Japanese, on a terminal with Latin-1."""
     helr.config(sources={"s": {"url": httpserver_json({"error": "\u30ec\u30fc\u30c8"})}})
     for encoding in ("latin-1", "ascii"):
         for command in (("run", "--once"), ("status",), ("validate", "--format", "json")):

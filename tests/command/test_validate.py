@@ -1,4 +1,4 @@
-"""`helr validate` as it is run: what goes where, and with which status."""
+"""`helr validate` from the command line: its output and exit status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promise 10: a config that does not fit its API shows itself before it loses anything silently."""
+"""Promise 10: a config that does not fit its API is reported before it loses anything silently."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_run_and_test_say_so(helr: Helr, httpserver_json: Callable[[Any], str], 
 def test_each_process_says_that_pages_are_not_followed(
     helr: Helr, httpserver_pages: Callable[[list[Any]], str], more: Any
 ) -> None:
-    """Also where a config was changed after the first watermark: every poll loses them."""
+    """Even if the config was changed after the first watermark, since every poll loses them."""
     document = (more[0] | {"events": EVENTS}, more[1]) if isinstance(more, tuple) else None
     url = httpserver_pages([document or {"events": EVENTS, **more}])
     helr.config(sources={"s": {"url": url, "incremental_from": INCREMENTAL}})

@@ -1,4 +1,4 @@
-"""Any paths in a config, whichever they are and however they meet, read a page as `json` would.
+"""Any combination of paths in a config reads a page as `json` would.
 
 Paths may be equal, lie inside one another or be spelled with any character: the page is what a
 plain walk through the decoded body gives, or a clear error, never a traceback.

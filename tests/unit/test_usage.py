@@ -1,4 +1,4 @@
-"""A wrong command line: one line that says what was meant, after that command's own usage."""
+"""A wrong command line gets one line of explanation, after the command's own usage."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NEEDED = {"test": ("--source", "s"), "show": ("s",), "reset": ("s",), "set": ("s
 
 @pytest.mark.parametrize(("words", "option"), [(words, option) for words, option, _ in OPTIONS])
 def test_a_misspelt_option_is_understood(words: tuple[str, ...], option: str) -> None:
-    """Two letters the wrong way round, in every option of every command."""
+    """With two letters transposed, in every option of every command."""
     wrong = option[:-2] + option[-1] + option[-2]
     if wrong == option:
         wrong = option[:-1]
@@ -101,7 +101,7 @@ def test_an_odd_number_is_refused(words: tuple[str, ...], option: str, text: str
         (["state", "show", "a", "b"], "helr state show: unexpected argument b"),
     ],
 )
-def test_what_was_meant_is_said(words: list[str], end: str) -> None:
+def test_an_error_is_explained(words: list[str], end: str) -> None:
     assert refused(*words)[-1].endswith(end)
 
 

@@ -1,4 +1,4 @@
-"""A config file in a directory of its own, loaded with an environment of its own."""
+"""A config file in its own directory, loaded with its own environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Problems = Callable[..., list[str]]
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Paths in a config are relative to the working directory: never the checkout's."""
+    """Paths in a config are relative to the working directory, which is never the checkout."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -32,7 +32,7 @@ def write() -> Callable[[str], None]:
 
 @pytest.fixture
 def loaded(write: Callable[[str], None]) -> Load:
-    """Load that text."""
+    """Load the given text."""
 
     def loaded(text: str, environ: Mapping[str, str] | None = None, **options: Any) -> Config:
         write(text)
@@ -43,7 +43,7 @@ def loaded(write: Callable[[str], None]) -> Load:
 
 @pytest.fixture
 def problems(loaded: Load) -> Problems:
-    """The lines that helr says about that text."""
+    """The lines that helr reports about the given text."""
 
     def problems(text: str, environ: Mapping[str, str] | None = None, **options: Any) -> list[str]:
         with pytest.raises(ConfigError) as caught:

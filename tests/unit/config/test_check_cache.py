@@ -1,4 +1,4 @@
-"""A config that was found right is not checked again, and a changed one always is."""
+"""A config that was found valid is not checked again, and a changed one always is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every wrong config of gallery.txt gets exactly the message that stands below it there."""
+"""Every wrong config in gallery.txt gets exactly the message below it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_gallery_is_large_and_shows_no_secret() -> None:
 
 
 @pytest.mark.parametrize("name", BYTES)
-def test_files_that_are_no_text(name: str) -> None:
+def test_files_that_are_not_text(name: str) -> None:
     content, expected = BYTES[name]
     assert message(content) == f"helr.yaml:{expected}"
 
@@ -79,7 +79,7 @@ def test_a_file_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         load("/dev/zero")
 
 
-def test_a_file_that_is_not_there() -> None:
+def test_a_missing_file() -> None:
     with pytest.raises(ConfigError) as caught:
         load("absent.yaml")
     expected = "no such file; write one with `helr init`, or name another with `-c FILE`"

@@ -1,4 +1,4 @@
-"""Every key that Helr documents is taken, ignored with a word, or refused with a reason.
+"""Every key that Helr documents is accepted, ignored with a notice, or refused with a reason.
 
 The list is Helr's (its README and docs), not ours: a key that is missing from our schema
 would come out as unknown here.

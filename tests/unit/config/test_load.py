@@ -1,4 +1,4 @@
-"""What a right config means: placeholders, types, defaults, selection, the machine."""
+"""What a valid config means: placeholders, types, defaults, selection, the machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ sources:
 
 
 def source(loaded: Load, settings: str, **environ: str) -> Source:
-    """The source `a` with these settings beside its url."""
+    """The source `a` with these settings in addition to its url."""
     lines = "".join(f"    {line}\n" for line in settings.strip().split("\n"))
     return loaded(SOURCE + lines, environ).sources["a"]
 
@@ -139,7 +139,7 @@ class TestPlaceholdersInKeys:
 
 
 class TestSize:
-    """Nothing bounds an ordinary config; what aliases multiply is bounded."""
+    """An ordinary config has no limit; what aliases add has one."""
 
     def test_many_sources(self, loaded: Load) -> None:
         one = "".join(f"      k{number}: v\n" for number in range(20))
@@ -332,7 +332,7 @@ class TestEnvironment:
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
     def test_a_state_directory_without_permission(self, loaded: Load, tmp_path: Path) -> None:
-        """`validate` says so; a run finds out when it opens the file, and exits with 5."""
+        """`validate` reports it; a run finds out when it opens the file, and exits with 5."""
         (tmp_path / "shut").mkdir(mode=0o500)
         loaded("\nglobal: {state: {path: shut/x.db}}" + SOURCE)
         with pytest.raises(ConfigError, match="no permission to write in shut"):

@@ -1,4 +1,4 @@
-"""Any change to a good config leaves it right, or gets a message with the right line."""
+"""Any change to a valid config leaves it valid, or gets a message with the right line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check(lines: list[str]) -> ConfigError | None:
 
 
 def around(number: int) -> set[int]:
-    """The line, the mapping it stands in, and the keys that are above it; from 1."""
+    """The line, its mapping, and the keys above it, counted from 1."""
     found, indent = {number + 1}, _indent(LINES[number])
     for n in range(number, -1, -1):
         if n in SETTINGS and _indent(LINES[n]) < indent:
@@ -43,7 +43,7 @@ def _indent(line: str) -> int:
 
 
 def block(number: int) -> range:
-    """The line and those below it that are indented further."""
+    """The line and the more deeply indented ones below it."""
     end = number + 1
     while end < len(LINES) and (
         not LINES[end].strip() or _indent(LINES[end]) > _indent(LINES[number])
@@ -69,7 +69,7 @@ def test_a_renamed_key(number: int, name: str) -> None:
     lines[number] = " " * indent + name + lines[number][lines[number].index(":") :]
     error = check(lines)
     if error:
-        # A renamed key is unknown there, leaves its mapping without what it needs, or is twice.
+        # A renamed key is unknown there, leaves its mapping incomplete, or is a duplicate.
         touched = {problem.line for problem in error.problems}
         assert touched & around(number) or touched <= {n + 1 for n in block(number)}, str(error)
 

@@ -1,4 +1,4 @@
-"""Numbers of every shape at every key that takes one: used, or refused in a line; no traceback."""
+"""Numbers of every form, at every key that accepts one, are used or refused in one line."""
 
 from __future__ import annotations
 

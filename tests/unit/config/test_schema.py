@@ -1,4 +1,4 @@
-"""The schema is the one statement of a config: whole, in agreement with the model, and fresh."""
+"""The schema alone defines a config: it is complete, up to date, and agrees with the model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_it_is_a_schema() -> None:
 
 
 def test_the_package_has_a_copy_that_is_up_to_date() -> None:
-    """`make docs` writes it. Not a link: that is lost in a checkout on Windows."""
+    """`make docs` writes it. It is not a link, which a checkout on Windows would lose."""
     assert not schemas.FILE.is_symlink()
     assert schemas.FILE.read_bytes() == (ROOT / "schema" / "helr.schema.json").read_bytes()
 
@@ -81,7 +81,7 @@ def test_keys_of_helr_say_what_becomes_of_them() -> None:
 
 
 def test_defaults_agree_with_the_model(loaded: Load) -> None:
-    """Writing every default out changes nothing."""
+    """Setting every default explicitly has no effect."""
     written: dict[str, Any] = {}
     for name, schema, _ in KEYS:
         if "default" in schema and not name.startswith(
@@ -137,7 +137,7 @@ def test_every_pointer_to_the_help_leads_somewhere() -> None:
 
 
 def shown() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every config for helr that the project shows: files, and blocks in Markdown."""
+    """Every config for helr in the project: files, and blocks in Markdown."""
     texts = [("helr init", init.text(1_700_000_000))]
     for pattern in ("*.yaml", "deploy/**/*.yaml"):
         texts += [(path.name, path.read_text("utf-8")) for path in sorted(ROOT.glob(pattern))]
@@ -153,7 +153,7 @@ def shown() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _config_map(content: Any) -> Iterator[Any]:
-    """Configs that stand as text in a Kubernetes manifest."""
+    """Configs that are text in a Kubernetes manifest."""
     data = content.get("data") if isinstance(content, dict) else None
     for key, text in data.items() if isinstance(data, dict) else ():
         if key.endswith(".yaml"):
@@ -161,7 +161,7 @@ def _config_map(content: Any) -> Iterator[Any]:
 
 
 def config_in(content: Any) -> dict[str, Any] | None:
-    """A config; also where docs show no more than a source, or some keys of one."""
+    """A config, completed if the docs show only a source, or some keys of one."""
     if not isinstance(content, dict) or not content:
         return None
     sources = content.get("sources", {})
@@ -181,7 +181,7 @@ SHOWN = [(name, found) for name, content in shown() if (found := config_in(conte
 
 @pytest.mark.parametrize(("name", "config"), SHOWN, ids=[name for name, _ in SHOWN])
 def test_every_config_shown_is_right(name: str, config: dict[str, Any]) -> None:
-    """For an editor as it stands, and for helr with its placeholders' defaults."""
+    """For an editor unchanged, and for helr with the defaults of its placeholders."""
     EDITOR.validate(config)
     values = Values(parse(name, yaml.safe_dump(config, sort_keys=False)), {})
     if not values.unset:

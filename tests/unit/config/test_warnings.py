@@ -30,7 +30,7 @@ Warn = Callable[..., list[str]]
 
 @pytest.fixture
 def warn(write: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> Warn:
-    """The warnings for that text, each from its path on."""
+    """The warnings for the given text, each without file, line and column."""
     monkeypatch.setenv("T", "xoxp-planted")
 
     def warn(text: str) -> list[str]:
@@ -170,7 +170,7 @@ def test_no_incremental_from(warn: Warn) -> None:
     assert len(warn(text)) == 1
 
 
-def test_another_kind_of_token_is_told_without_showing_it(
+def test_another_kind_of_token_is_reported_without_showing_it(
     warn: Warn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("T", "xoxb-planted")
@@ -178,7 +178,7 @@ def test_another_kind_of_token_is_told_without_showing_it(
     assert warn(SLACK) == [f"sources.slack.auth.token_env: {expected}"]
 
 
-def test_a_stand_in_on_another_host_gets_the_same_advice(warn: Warn) -> None:
+def test_a_mock_on_another_host_gets_the_same_advice(warn: Warn) -> None:
     text = SLACK.replace("https://api.slack.com", "http://127.0.0.1:8787")
     assert len(warn(text.replace("limit: 200", "limit: 10000"))) == 1
 

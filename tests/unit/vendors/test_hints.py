@@ -1,4 +1,4 @@
-"""Advice with errors: the vendor's rows, then what any API's status means."""
+"""Advice on errors: the vendor's own, or else what the status means for any API."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_row_without_an_error() -> None:
     assert hints.no_events(other, Request(OTHER))
 
 
-def test_no_events_names_where_the_poll_began_and_where_that_stands() -> None:
+def test_no_events_names_the_start_of_the_poll_and_its_origin() -> None:
     source = Source(
         "a",
         OTHER + "?until=9",
