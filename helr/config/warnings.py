@@ -124,7 +124,7 @@ def _missed(source: Source, vendor: dict[str, Any]) -> Iterator[Finding]:
         what = f"one page per poll: {name} has more, which are never fetched"
         do = f"set strategy: cursor, cursor_param: {vendor['cursor_param']} and cursor_path: {path}"
         yield ("pagination",), Problem(what, do)
-    elif source.pagination.options["cursor_path"] != path:
+    elif source.pagination.options.get("cursor_path", path) != path:
         what = (
             f"{name} returns the next cursor in {path}: every page would seem to be the last, and "
             "the events after it would never be fetched"

@@ -127,8 +127,10 @@ def keys_of(page: Page) -> str:
 
 def unfollowed(source: Source, signs: Sequence[str]) -> str:
     """That an answer shows a next page which nothing asks for."""
-    path = source.pagination.options.get("cursor_path")
-    ours = f"nothing is at pagination.cursor_path ({path})" if path else "pagination is not set"
+    strategy, path = source.pagination.strategy, source.pagination.options.get("cursor_path")
+    ours = f"pagination ({strategy}) finds none"
+    if path or strategy == "none":
+        ours = f"nothing is at pagination.cursor_path ({path})" if path else "pagination is not set"
     return (
         f"the API shows that there are more events ({', '.join(signs)}), but {ours}: "
         "those after this page are not collected"

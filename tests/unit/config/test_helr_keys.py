@@ -131,8 +131,8 @@ IGNORED = [
 REFUSED = """
 global.state.backend=redis global.state.backend=postgres method=post body={} body={limit: 5}
 hooks.script=a.js hooks.script_inline=x response_event_object_path=node
-pagination.strategy=link_header pagination.strategy=page_offset pagination.strategy=offset
-auth.type=api_key auth.type=basic auth.type=oauth2 auth.type=google_service_account
+pagination.strategy=page_offset pagination.strategy=offset
+auth.type=oauth2 auth.type=google_service_account
 """.replace("limit: 5", "limit:5").split()
 
 
