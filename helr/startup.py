@@ -1,8 +1,12 @@
-"""helr's two large libraries, imported without what they would bring along and never use here.
+"""What makes a cold start quick: helr's two large libraries without what they bring along in vain.
 
-More than a tenth of a cold start went into modules that helr's use of msgspec and requests never
-needs. For the moment of their import these are missing, or others stand in for them, which import
-them when they are asked for something; afterwards anybody may import them.
+For the moment of their import the modules in `HIDDEN` are missing, or others stand in for them,
+which import them when they are used; afterwards anybody may import them. A test
+(tests/unit/test_startup.py) fails when one of them no longer pays.
+
+Everything else that a start saves follows from one rule, an import where it is used: what a cold
+poll may import is listed in tests/command/test_startup.py, and how much the rule saves is in
+docs/decisions/0008-a-quick-start.md.
 """
 
 from __future__ import annotations
@@ -14,39 +18,53 @@ import types
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 _once = threading.Lock()  # sys.modules and the filters of warnings belong to all threads
 
 
+class Hidden(NamedTuple):
+    """A module that is left out while `library` is imported. `millis`: what that saves, measured
+    with -X importtime on Python 3.11, requests 2.34, urllib3 2.8 and msgspec 0.23."""
+
+    library: str
+    module: str
+    millis: float
+    why: str
+
+
+HIDDEN = (
+    Hidden("msgspec", "platform", 1.9, "uuid asks it for the name of the system only"),
+    Hidden("msgspec", "msgspec.inspect", 1.2, "helr does not inspect its types"),
+    Hidden("requests", "charset_normalizer", 14.0, "helr reads no response as text"),
+    Hidden("requests", "importlib.metadata", 10.0, "urllib3 uses it for HTTP/2 only"),
+    Hidden("requests", "zipfile", 3.2, "requests would look for certificates in archives"),
+)
+if sys.version_info >= (3, 11):  # before, typing lacks what msgspec takes from it
+    HIDDEN += (Hidden("msgspec", "typing_extensions", 9.7, "typing has all that is needed"),)
+
+
 def import_msgspec() -> None:
-    """Without typing_extensions: since Python 3.11 typing has all that it is asked for. Without
-    its own inspect, and without platform, which uuid asks for the system's name."""
-    others = {name: _later(name) for name in ("platform", "msgspec.inspect")}
-    others["platform"].system = lambda: os.uname().sysname  # type: ignore[attr-defined]
-    new = {"typing_extensions": None} if sys.version_info >= (3, 11) else {}
-    with _replaced(**others, **new):
+    """Import msgspec without what is hidden from it."""
+    stand_ins = {name: _later(name) for name in ("platform", "msgspec.inspect")}
+    stand_ins["platform"].system = lambda: os.uname().sysname  # type: ignore[attr-defined]
+    with _replaced("msgspec", stand_ins):
         import msgspec  # noqa: F401
 
 
 def import_requests() -> None:
-    """Without a guesser of encodings, since no answer is read as text, without importlib.metadata,
-    which urllib3 wants for HTTP/2 alone, and without zipfile, in which requests would look for
-    certificates. Every source's thread may call it.
+    """Import requests without what is hidden from it. Every source's thread may call it.
 
     A requests that insists on what is hidden is left to be imported as it is.
     """
     metadata = _later("importlib.metadata")
     metadata.version = lambda name: metadata.__getattr__("version")(name)  # type: ignore[attr-defined]
-    others = {"importlib.metadata": metadata, "zipfile": _later("zipfile")}
+    stand_ins = {"importlib.metadata": metadata, "zipfile": _later("zipfile")}
     with _once:
         if "requests" in sys.modules:
             return
-        with (
-            _replaced(charset_normalizer=None, chardet=None, **others),
-            warnings.catch_warnings(),
-            suppress(ImportError),
-        ):
-            warnings.simplefilter("ignore")  # requests misses the guesser
+        with _replaced("requests", stand_ins), warnings.catch_warnings(), suppress(ImportError):
+            warnings.simplefilter("ignore")  # requests misses charset_normalizer
             import requests  # noqa: F401
 
 
@@ -67,9 +85,13 @@ def _later(name: str) -> types.ModuleType:
 
 
 @contextmanager
-def _replaced(**modules: types.ModuleType | None) -> Iterator[None]:
-    """Let an import find these in the place of modules that are not imported yet; None: nothing."""
-    ours = {name: module for name, module in modules.items() if name not in sys.modules}
+def _replaced(library: str, stand_ins: dict[str, types.ModuleType]) -> Iterator[None]:
+    """Let the import of a library find stand-ins, or nothing, in the place of what is hidden from
+    it and not imported yet."""
+    names = [hidden.module for hidden in HIDDEN if hidden.library == library]
+    if "charset_normalizer" in names:
+        names.append("chardet")  # which requests would take instead
+    ours = {name: stand_ins.get(name) for name in names if name not in sys.modules}
     sys.modules.update(ours)  # type: ignore[arg-type]
     try:
         yield

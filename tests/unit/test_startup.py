@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+
+import pytest
+
+from helr.startup import HIDDEN, Hidden
 
 
 def run(code: str) -> str:
@@ -13,6 +18,31 @@ def run(code: str) -> str:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda hidden: hidden.module)
+def test_each_trick_still_pays(hidden: Hidden) -> None:
+    """A module that its library no longer imports, or in no time, need not be hidden."""
+    millis = min(cost(times, hidden.module) for times in import_times(hidden.library))
+    assert millis > 0.5, "remove it from HIDDEN"
+
+
+@cache
+def import_times(library: str) -> list[list[tuple[str, int]]]:
+    """Of several imports: each imported module and its microseconds, with what it imports."""
+    command = [sys.executable, "-X", "importtime", "-c", f"import helr.startup, {library}"]
+    found = []
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        rows = [line.split("|") for line in done.stderr.splitlines() if "|" in line]
+        found.append([(row[2].strip(), int(row[1])) for row in rows[1:]])
+    return found
+
+
+def cost(times: list[tuple[str, int]], module: str) -> float:
+    """Milliseconds that a module takes, or the slowest of those inside it."""
+    inside = (micros for name, micros in times if f"{name}.".startswith(f"{module}."))
+    return max(inside, default=0) / 1000
 
 
 def test_requests_comes_without_what_it_is_not_asked_for() -> None:
