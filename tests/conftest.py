@@ -14,10 +14,7 @@ import hypothesis
 import pytest
 import yaml
 
-from helr.pytest_plugin import mock_slack
 from helr.secrets import forget_secrets
-
-__all__ = ["mock_slack"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -32,6 +32,6 @@ pip install -q -c constraints.txt --no-build-isolation --config-settings editabl
     -e '.[test,lint]'
 # The wheels that the packaging tests install without a network.
 rm -f .venv/wheelhouse/helr-*.whl
-pip wheel -q -c constraints.txt --no-build-isolation -w .venv/wheelhouse . setuptools
+pip wheel -q -c constraints.txt --no-build-isolation -w .venv/wheelhouse . pytest setuptools
 rm -f .venv/wheelhouse/helr-*.whl
 touch .venv/.stamp

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from helr.clock import Clock
 from helr.config import load
 from helr.engine.assemble import scheduler
 from helr.output.file import FileOutput
+from helr.pytest_plugin import FakeClock
 from helr.state.memory import MemoryStore
 
 HERE = Path(__file__).parent
@@ -52,18 +52,6 @@ SCENARIOS = (
 )
 
 
-class Patient(Clock):
-    """A clock that does not wait but remembers how long it should have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.check()
-        self.waits.append(seconds)
-
-
 class Collected(NamedTuple):
     status: int
     lines: list[bytes]
@@ -71,7 +59,11 @@ class Collected(NamedTuple):
 
 
 def collect(
-    folder: Path, scenario: Scenario, url: str = URL, store: MemoryStore | None = None
+    folder: Path,
+    scenario: Scenario,
+    url: str = URL,
+    store: MemoryStore | None = None,
+    clock: FakeClock | None = None,
 ) -> Collected:
     """One poll by the engine as it is, in this process, its waits skipped."""
     token = folder / "token"
@@ -86,7 +78,7 @@ def collect(
         )
     )
     source = load(str(config)).sources["slack-audit"]
-    clock, store = Patient(), store or MemoryStore()
+    clock, store = clock or FakeClock(), store or MemoryStore()
     output = folder / "events.ndjson"
     made = FileOutput(str(output), store, clock)
     status = scheduler([source], store, made, clock=clock).run(once=True)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import helr.http.urllib3_transport  # noqa: F401 - before a cassette puts its own classes into urllib3
+from helr.pytest_plugin import FakeClock
 from helr.state.memory import MemoryStore
 from tests.cassettes import EVENTS, HERE, PAGE, REFUSALS, SCENARIOS, TOKEN, Collected, collect
 
@@ -30,8 +31,8 @@ def played(name: str) -> Any:
     return pytest.mark.vcr(f"{name}.yaml")
 
 
-def run(folder: Path, name: str, store: MemoryStore | None = None) -> Collected:
-    return collect(folder, NAMED[name], store=store)
+def run(folder: Path, name: str, **options: Any) -> Collected:
+    return collect(folder, NAMED[name], **options)
 
 
 def events_in(name: str) -> list[bytes]:
@@ -86,7 +87,7 @@ def test_a_refused_cursor_is_forgotten_and_the_poll_succeeds(
     tmp_path: Path, vcr: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = MemoryStore()
-    collected = run(tmp_path, "invalid_cursor", store)
+    collected = run(tmp_path, "invalid_cursor", store=store)
     assert collected.status == 0
     assert len(collected.lines) == PAGE
     assert "cursor" not in store.source("slack-audit").load().values
@@ -112,17 +113,17 @@ def test_a_refusal_says_its_code_and_what_to_do(
 
 @played("server_errors")
 def test_five_500s_open_the_breaker_which_holds_the_next_poll(
-    tmp_path: Path, vcr: Any, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, vcr: Any, caplog: pytest.LogCaptureFixture, fake_clock: FakeClock
 ) -> None:
     store = MemoryStore()
-    collected = run(tmp_path, "server_errors", store)
+    collected = run(tmp_path, "server_errors", store=store, clock=fake_clock)
     assert collected.status == 1
     assert delivered(collected) == events_in("server_errors")
     assert len(collected.lines) == PAGE
     assert "circuit breaker: closed → open" in caplog.text
     assert vcr.play_count == 6
 
-    again = run(tmp_path, "server_errors", store)
+    again = run(tmp_path, "server_errors", store=store, clock=fake_clock)
     assert again.status == 1
     assert again.lines == collected.lines  # the file as it was
     assert "circuit breaker is open until" in caplog.text

@@ -16,16 +16,24 @@ from helr.engine.assemble import scheduler
 from helr.http.client import Client
 from helr.model import Source
 from helr.output.file import FileOutput
+from helr.pytest_plugin import FakeClock
 from helr.recording.recorder import Recorder
 from helr.recording.replayer import Replay
 from helr.state import Store
 from helr.state.memory import MemoryStore
 from mock_server import MockSlack
 from mock_server.faults import FAULTS
-from tests.cassettes import SCENARIOS, Patient
+from tests.cassettes import SCENARIOS
 from tests.conftest import slack_source
 
 pytestmark = pytest.mark.unmeasured
+
+
+class Unwaiting(FakeClock):
+    """The real time, which a time limit for the poll needs; only its waits take none."""
+
+    now, monotonic = Clock.now, Clock.monotonic
+
 
 # They only take time, or end in a timeout; test_record_replay.py and the HTTP tests cover them.
 SLOW = {"hang", "slow", "drip-headers", "drip-body", "gzip-bomb"}
@@ -68,7 +76,7 @@ def poll(
 def recorded(folder: Path, asked: Source, store: Store, number: int) -> tuple[int, bytes]:
     recorder = Recorder(str(folder / f"rec{number}"), [asked])
     recorder.begin(store)
-    done = poll(asked, folder / f"live{number}", store, Patient(), recorder.connect)
+    done = poll(asked, folder / f"live{number}", store, Unwaiting(), recorder.connect)
     assert recorder.finish() == 0
     return done
 

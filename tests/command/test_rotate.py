@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from helr.clock import Clock
 from helr.output import file, rotation
 from helr.output.file import FileOutput
 from helr.output.rotation import Rotation
+from helr.pytest_plugin import FakeClock
 from helr.state.memory import MemoryStore
 from helr.state.records import Checkpoint, Step
 from helr.state.sqlite import SqliteStore
@@ -35,15 +35,6 @@ DAY = 86_400
 NOW = 1_700_000_000.0  # 2023-11-14
 
 
-class FixedClock(Clock):
-    def __init__(self, now: float = NOW) -> None:
-        super().__init__()
-        self.time = now
-
-    def now(self) -> float:
-        return self.time
-
-
 def batch(number: int) -> Batch:
     return Batch("s", [b"%d\n" % number], Checkpoint(values={"cursor": str(number)}))
 
@@ -54,7 +45,7 @@ class Written:
     def __init__(self, folder: Path, rotation: Rotation | None) -> None:
         self.path = folder / "events.ndjson"
         self.rotation = rotation
-        self.clock = FixedClock()
+        self.clock = FakeClock(NOW)
         self.store = SqliteStore(str(folder / "state.db"))
         self.output = self.open()
 
@@ -185,7 +176,7 @@ def test_keep_goes_by_the_order_of_rotation_though_the_clock_was_wrong(
     """Days are only names: the newest files stay, also across restarts where the state is kept."""
     path = tmp_path / "f"
     store: Any = MemoryStore() if memory else SqliteStore(str(tmp_path / "state.db"))
-    clock = FixedClock()
+    clock = FakeClock(NOW)
     output = Lanes(FileOutput(str(path), store, clock, Rotation(2, keep=2)), store)
     for number, day in enumerate([0, 4000, 4000, 4000, 0, 1, -300, 1, 0, 1, 2]):
         if not memory and number % 3 == 0:
@@ -304,7 +295,7 @@ def _in_child(work: Callable[..., object], *args: Any) -> int:
 def _deliver_all(folder: Path, kill_at: int) -> None:
     """Deliver what the state says is missing of 1 to 3; killed at that line of code from 2 on."""
     with closing(SqliteStore(str(folder / "state.db"))) as store:
-        made = FileOutput(str(folder / "f"), store, FixedClock(), Rotation(4, keep=9))
+        made = FileOutput(str(folder / "f"), store, FakeClock(NOW), Rotation(4, keep=9))
         output = Lanes(made, store)
         for number in range(int(store.source("s").load().values.get("cursor", "0")) + 1, 4):
             sys.settrace(_Killer(kill_at) if number == 2 else sys.gettrace())

@@ -132,7 +132,8 @@ def test_what_cannot_be_done_is_one_line_and_status_2(args: list[str], said: str
     assert "Traceback" not in done.stderr
 
 
-def test_the_fixture_for_other_projects(tmp_path: Path) -> None:
+def test_the_fixture_for_other_projects_that_name_the_plugin(tmp_path: Path) -> None:
+    """As they had to before pytest found it by itself."""
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["helr.pytest_plugin"]\n')
     (tmp_path / "test_it.py").write_text(
         "import urllib.request\n"

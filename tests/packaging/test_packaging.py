@@ -119,6 +119,37 @@ def test_the_metadata_names_license_and_python(bare: Path, tmp_path: Path) -> No
     assert "'Requires-Python': '>=3.10'" in found
 
 
+FIXTURES_TEST = """
+import sys, urllib.request
+
+EARLY = {"helr.http", "mock_server", "msgspec", "requests", "yaml"} & set(sys.modules)
+
+def test_pytest_has_imported_the_plugin_alone():
+    assert "helr.pytest_plugin" in sys.modules
+    assert EARLY == set()
+
+def test_the_mock(mock_slack):
+    request = urllib.request.Request(mock_slack.logs_url)
+    request.add_header("Authorization", "Bearer " + mock_slack.token)
+    assert urllib.request.urlopen(request).status == 200
+
+def test_the_clock(fake_clock):
+    began = fake_clock.now()
+    fake_clock.sleep(3600)
+    assert fake_clock.now() == began + 3600
+    assert fake_clock.waits == [3600]
+"""
+
+
+def test_pytest_finds_the_fixtures_of_the_installed_helr(dist: Path, tmp_path: Path) -> None:
+    """Neither a conftest.py nor a setting names them."""
+    binaries = install(next(dist.glob("*.whl")), tmp_path, "pytest")
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    (tests / "test_fixtures.py").write_text(FIXTURES_TEST)
+    assert "3 passed" in run(binaries / "python", "-m", "pytest", "-q", cwd=tests)
+
+
 def test_installed_helr_collects_from_the_installed_mock(bare: Path, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -21,7 +21,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from helr.clock import Clock
 from helr.engine.assemble import poller
 from helr.engine.events import Summary
 from helr.errors import PollError
@@ -38,6 +37,7 @@ from helr.model import (
     Timeouts,
 )
 from helr.output.stream import StreamOutput
+from helr.pytest_plugin import FakeClock
 from helr.state import SourceState, Store
 from helr.state.memory import MemoryStore
 from helr.state.records import Checkpoint
@@ -52,25 +52,11 @@ class Crash(BaseException):
     """The process ends here: nothing that it only had in memory is left."""
 
 
-class Time(Clock):
-    def __init__(self) -> None:
-        super().__init__()
-        self.at = float(START)
-
-    def now(self) -> float:
-        return self.at
-
-    monotonic = now
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
-
-
 class World:
     """The API, and how many steps the process may still make."""
 
     def __init__(self, oldest_first: bool, ids_of_a_second: bool) -> None:
-        self.clock = Time()
+        self.clock = FakeClock(START)
         self.oldest_first = oldest_first
         self.ids_of_a_second = ids_of_a_second  # unique only together with the time
         self.events: list[tuple[int, int, bytes]] = []  # time, arrival, the event
@@ -81,7 +67,7 @@ class World:
         self.steps_left = -1  # until the process is killed; -1: it is not
 
     def add(self, age: int) -> None:
-        at, number = int(self.clock.at) - age, len(self.events)
+        at, number = int(self.clock.time) - age, len(self.events)
         same = sum(other == at for other, *_ in self.events)
         id_ = same if self.ids_of_a_second else number
         text = b'{"id":"%d","date_create":%d,"n":"%d"}' % (id_, at, number)
@@ -128,7 +114,7 @@ class Api(Client):
         status, body = self.world.answer(dict(request.params))
         if self.world.between:  # one a page
             self.world.add(self.world.between.pop())
-            self.clock.at += self.world.seconds_a_page
+            self.clock.time += self.world.seconds_a_page
         now = self.clock.now()
         return Response(request, request.url, "/logs", status, {}, body, now)
 
@@ -254,7 +240,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 90))
     def time_passes(self, seconds: int) -> None:
-        self.world.clock.at += seconds
+        self.world.clock.time += seconds
 
     @rule()
     def cursors_expire(self) -> None:

@@ -13,34 +13,16 @@ from typing import Any
 
 import pytest
 
-from helr.clock import Clock
 from helr.engine.assemble import scheduler
 from helr.http.client import Client
 from helr.messages import Request, Response
 from helr.model import Dedupe, IncrementalFrom, Resilience, Source, Timeouts
 from helr.output.stream import Stream, StreamOutput
+from helr.pytest_plugin import FakeClock
 from helr.state.sqlite import SqliteStore
 
 POLLS = int(os.environ.get("SOAK_POLLS", "2500"))
 URL = "https://api.example.com/logs"
-
-
-class WeekClock(Clock):
-    """Sleeping is free."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = 1_700_000_000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.check()
-        self.time += seconds
 
 
 class Api(Client):
@@ -69,7 +51,7 @@ def test_a_week_of_polls_leaves_no_trace_but_its_events(tmp_path: Path) -> None:
         incremental_from=IncrementalFrom("oldest_ts", "at", "oldest"),
         dedupe=Dedupe("id", capacity=500),
     )
-    clock = WeekClock()
+    clock = FakeClock()
     store = SqliteStore(str(tmp_path / "state.db"))
     with (tmp_path / "out").open("wb") as out:
         output = StreamOutput(Stream(out.fileno(), clock), clock, 0, lambda error: None)
@@ -78,7 +60,8 @@ def test_a_week_of_polls_leaves_no_trace_but_its_events(tmp_path: Path) -> None:
         early = 0
         for poll in range(POLLS):
             assert poller.poll().delivered == 3
-            clock.sleep(6)
+            clock.time += 6
+            clock.waits.clear()
             if poll == POLLS // 4:
                 early = tracemalloc.get_traced_memory()[0]
         late = tracemalloc.get_traced_memory()[0]

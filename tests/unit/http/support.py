@@ -1,4 +1,4 @@
-"""What the HTTP client's tests share: a clock that waits in no time, notes, a raw server."""
+"""What the HTTP client's tests share: notes in memory, a source, a raw server."""
 
 from __future__ import annotations
 
@@ -25,34 +25,11 @@ from helr.model import (
     Timeouts,
     Tls,
 )
+from helr.pytest_plugin import FakeClock
 
 T = TypeVar("T")
 NOW = 1_700_000_000.0
 URL = "http://127.0.0.1:9/audit/v1/logs"
-
-
-class VirtualClock(Clock):
-    """Waits take no time: they are noted, and the time moves on.
-
-    `ahead`: by how much somebody has set the wall clock; `monotonic` knows nothing of it.
-    """
-
-    def __init__(self, now: float = NOW) -> None:
-        super().__init__()
-        self.time = now
-        self.ahead = 0.0
-        self.waits: list[float] = []
-
-    def now(self) -> float:
-        return self.time + self.ahead
-
-    def monotonic(self) -> float:
-        return self.time - NOW
-
-    def sleep(self, seconds: float) -> None:
-        self.check()
-        self.waits.append(seconds)
-        self.time += max(seconds, 0)
 
 
 class Memory(dict[str, str]):
@@ -106,7 +83,7 @@ def make_retry(
     notes: Memory | None = None,
     slots: threading.Semaphore | None = None,
 ) -> Retry:
-    clock = clock or VirtualClock()
+    clock = clock or FakeClock()
     notes = Memory() if notes is None else notes
     return Retry(
         Client(source, clock=clock, slots=slots or threading.Semaphore(4)),

@@ -17,7 +17,7 @@ from helr.errors import Stopped
 from helr.http.buffer import PATIENCE_SECS, SMALL_BYTES, Buffer
 from helr.http.timeouts import Deadline
 from helr.model import Timeouts
-from tests.unit.http.support import VirtualClock
+from helr.pytest_plugin import FakeClock
 
 LARGE = bytes(range(256)) * (SMALL_BYTES // 256 + 1)
 
@@ -48,7 +48,7 @@ class Case:
     """A buffer with access to its places and its clock."""
 
     def __init__(self, places: int = 1) -> None:
-        self.clock = VirtualClock()
+        self.clock = FakeClock()
         self.deadline = Deadline(Timeouts(5, 60, 5), self.clock)
         self.deadline.start()
         self.places = threading.BoundedSemaphore(places)

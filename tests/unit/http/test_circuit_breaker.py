@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 
 from helr.http.circuit_breaker import Breaker, open_secs
 from helr.model import CircuitBreaker
-from tests.unit.http.support import NOW, VirtualClock
+from helr.pytest_plugin import FakeClock
+from tests.unit.http.support import NOW
 
 
 class Timed(Breaker):
     """A breaker with its clock; `at(secs)` moves it to that many seconds after its start."""
 
     def __init__(self, config: CircuitBreaker, saved: str | None = None) -> None:
-        self.clock = VirtualClock()
+        self.clock = FakeClock()
         super().__init__(config, self.clock, saved)
 
     def at(self, secs: float) -> Timed:
@@ -151,7 +152,7 @@ def test_it_survives_the_process_and_never_blocks_for_longer_than_configured(
     config: CircuitBreaker, history: list[tuple[str, float]]
 ) -> None:
     """A breaker saved and loaded after each change behaves like one that stays in memory."""
-    clock = VirtualClock()
+    clock = FakeClock()
     alive = Breaker(config, clock)
     saved: str | None = None
     for outcome, pause in history:

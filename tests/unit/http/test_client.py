@@ -18,13 +18,13 @@ from helr.http.buffer import SMALL_BYTES
 from helr.http.failures import ConnectError, RefusedError
 from helr.messages import Request, Response
 from helr.model import Auth
+from helr.pytest_plugin import FakeClock
 from tests.unit.http.support import (
     NOW,
     URL,
     Memory,
     StatusError,
     T,
-    VirtualClock,
     decode,
     fetch,
     get,
@@ -53,10 +53,10 @@ class Fetching:
         self,
         notes: Memory | None = None,
         now: float = NOW,
-        clock: VirtualClock | None = None,
+        clock: FakeClock | None = None,
         **changes: Any,
     ) -> None:
-        self.clock = clock or VirtualClock(now)
+        self.clock = clock or FakeClock(now)
         self.notes = Memory() if notes is None else notes
         self.slots = threading.Semaphore(1)
         source = make_source(**changes)
@@ -364,7 +364,7 @@ def test_a_clock_set_in_the_middle_of_a_wait_changes_nothing(
     answers(api, status, Retry_After="30")
     answers(api, 200)
 
-    class Set(VirtualClock):
+    class Set(FakeClock):
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds / 2)
             self.ahead = ahead
@@ -508,7 +508,7 @@ def test_a_place_is_given_back_before_the_wait_for_the_next_try(
     large(api, 500)
     large(api)
 
-    class Watching(VirtualClock):
+    class Watching(FakeClock):
         def sleep(self, seconds: float) -> None:
             assert free(it.slots)
             super().sleep(seconds)

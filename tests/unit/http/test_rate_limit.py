@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from helr.http.rate_limit import Bucket
 from helr.http.retry import backoff
 from helr.model import RateLimit, Retries
-from tests.unit.http.support import VirtualClock
+from helr.pytest_plugin import FakeClock
 
 
 def test_backoff_grows_to_its_cap() -> None:
@@ -31,7 +31,7 @@ def test_jitter_stays_in_its_share_and_under_the_cap(attempt: int, jitter: float
 def test_the_bucket_lets_no_more_through_than_burst_and_rate(
     rate: float, burst: int, pauses: list[float]
 ) -> None:
-    clock = VirtualClock()
+    clock = FakeClock()
     bucket = Bucket(RateLimit(max_requests_per_second=rate, burst_size=burst), clock)
     sent: list[float] = []
     for pause in pauses:
@@ -45,11 +45,11 @@ def test_the_bucket_lets_no_more_through_than_burst_and_rate(
 
 
 def test_the_burst_defaults_to_the_rate_rounded_up() -> None:
-    bucket = Bucket(RateLimit(max_requests_per_second=2.5), VirtualClock())
+    bucket = Bucket(RateLimit(max_requests_per_second=2.5), FakeClock())
     assert [bucket.take() for _ in range(4)] == [0, 0, 0, 0.4]
     assert bucket.wait() == bucket.wait() == 0.8, "to ask takes none"
 
 
 def test_without_a_cap_there_is_no_wait() -> None:
-    bucket = Bucket(RateLimit(), VirtualClock())
+    bucket = Bucket(RateLimit(), FakeClock())
     assert {bucket.take() for _ in range(1000)} == {0}

@@ -27,6 +27,7 @@ from helr.http.failures import ConnectError, RefusedError, RequestTimeoutError
 from helr.http.retry import Retry
 from helr.messages import Request, Response
 from helr.model import Auth
+from helr.pytest_plugin import FakeClock
 from tests.unit.http.support import (
     Memory,
     Server,
@@ -398,17 +399,11 @@ def test_a_new_connection_that_is_closed_is_a_failure() -> None:
 
 
 def test_one_that_was_idle_for_long_is_not_used_again() -> None:
-    class Jumping(Clock):
-        ahead = 0.0
-
-        def monotonic(self) -> float:
-            return super().monotonic() + self.ahead
-
     with serving(always(answer())) as server:
-        clock = Jumping()
+        clock = FakeClock()
         retry = make_retry(make_source(server.url, timeouts={"idle_secs": 30}), clock)
-        for ahead, connections in ((0, 1), (29, 1), (60, 2)):
-            clock.ahead = ahead
+        for pause, connections in ((0, 1), (29, 1), (31, 2)):
+            clock.time += pause
             get(retry, server.url)
             assert server.connections == connections
 

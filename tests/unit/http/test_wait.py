@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from helr.http.retry_after import RetryAfter
 from helr.http.wait import MOST_SECS, Wait, remaining
-from tests.unit.http.support import NOW, Memory, VirtualClock
+from helr.pytest_plugin import FakeClock
+from tests.unit.http.support import NOW, Memory
 
 DAY = 86_400
 jumps = st.sampled_from([0, 0, -1, 1, -90, 3600, -3600, -DAY, DAY, 400 * DAY, -400 * DAY])
@@ -22,7 +23,7 @@ seconds = st.sampled_from([0.5, 1, 30, 90, 3600, DAY])
 def test_in_one_process_a_wait_is_never_longer_than_asked(
     secs: float, history: list[tuple[float, float]]
 ) -> None:
-    clock = VirtualClock()
+    clock = FakeClock()
     wait = Wait(clock)
     wait.begin(secs)
     for jump, pause in history:
@@ -36,7 +37,7 @@ def test_in_one_process_a_wait_is_never_longer_than_asked(
     assert not left_after(wait, clock, secs)
 
 
-def left_after(wait: Wait, clock: VirtualClock, secs: float) -> float:
+def left_after(wait: Wait, clock: FakeClock, secs: float) -> float:
     clock.time += secs
     return wait.left()
 
@@ -47,7 +48,7 @@ def test_in_a_process_each_it_is_over_after_what_was_asked(
 ) -> None:
     """The next process cannot notice a clock that was set back by less than the time that passed;
     even so, the remaining wait is never longer than requested."""
-    clock, notes = VirtualClock(), Memory()
+    clock, notes = FakeClock(), Memory()
     RetryAfter(notes.get("hold"), notes.note, clock).set(secs, "why")
     for jump, pause in history:
         clock.ahead += jump
@@ -61,7 +62,7 @@ def test_in_a_process_each_it_is_over_after_what_was_asked(
 
 @pytest.mark.parametrize("ahead", [8 * 3600, 365 * DAY, 1])
 def test_what_was_noted_under_a_clock_that_was_ahead_is_over(ahead: float) -> None:
-    clock, notes = VirtualClock(), Memory()
+    clock, notes = FakeClock(), Memory()
     clock.ahead = ahead
     RetryAfter(notes.get("hold"), notes.note, clock).set(90, "why")
     clock.ahead = 0
@@ -69,7 +70,7 @@ def test_what_was_noted_under_a_clock_that_was_ahead_is_over(ahead: float) -> No
 
 
 def test_a_hold_is_no_longer_than_a_day_and_keeps_its_reason() -> None:
-    clock, notes = VirtualClock(), Memory()
+    clock, notes = FakeClock(), Memory()
     assert RetryAfter(notes.get("hold"), notes.note, clock).set(30 * DAY, "why") == NOW + MOST_SECS
     hold = RetryAfter(notes.get("hold"), notes.note, clock)
     assert (hold.until(), hold.reason) == (NOW + MOST_SECS, "why")

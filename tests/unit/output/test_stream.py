@@ -25,6 +25,7 @@ from helr.clock import Clock
 from helr.errors import OutputGoneError, StateError, Stopped
 from helr.output import checkpoint_queue, stream
 from helr.output.stream import Stream, StreamOutput, blocks
+from helr.pytest_plugin import FakeClock
 from helr.state.memory import MemoryStore
 from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
@@ -597,31 +598,22 @@ def test_a_deleted_state_file_holds_up_no_page(pipe: Pipe, tmp_path: Path) -> No
         out.ready("s")
 
 
-class Ticks(Clock):
-    """A clock that the test moves."""
-
-    at = 0.0
-
-    def monotonic(self) -> float:
-        return self.at
-
-
 @pytest.mark.parametrize("drops", [1, 2])
 def test_a_state_that_is_written_anew_settles_no_sooner(pipe: Pipe, drops: int) -> None:
     """The queue goes with the old file; when it was due does not."""
-    store, clock = Journal(), Ticks()
+    store, clock = Journal(), FakeClock()
     out, _ = output(pipe.write_end, store, settle=20, clock=clock)
     _, _ = pipe.reader()
     out.deliver(batch([b"one\n", b"two\n"], "c1"))
-    clock.at = 5
+    clock.time += 5
     for _ in range(drops):  # as often as the new file could not be read
         out.rebase("s", None)
     out.rebase("s", Checkpoint(values={"cursor": "all"}))
     assert (store.commits, out.unconfirmed()) == ([], 2)
-    clock.at = 19.9
+    clock.time += 14.9
     out.ready("s")
     assert store.commits == []
-    clock.at = 20
+    clock.time += 0.1
     out.ready("s")
     assert (store.cursor(), out.unconfirmed()) == ("all", 0)
 
