@@ -105,7 +105,8 @@ def test_the_sections_are_named_where_none_is_near() -> None:
 
 
 def test_every_page_of_the_docs_is_a_topic() -> None:
-    assert set(help_pages.sources().values()) == set(help_.TOPICS)
+    for_contributors = {"architecture"}
+    assert set(help_pages.sources().values()) - for_contributors == set(help_.TOPICS)
 
 
 def test_the_copies_are_fresh() -> None:
