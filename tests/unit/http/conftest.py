@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import responses
 
 ENVIRONMENT = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
@@ -15,3 +18,9 @@ ENVIRONMENT = (
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ENVIRONMENT:
         monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def api() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock

@@ -9,8 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import responses
+
 from helr.clock import Clock
 from helr.errors import PollError
+from helr.http.buffer import SMALL_BYTES
 from helr.http.circuit_breaker import Breaker
 from helr.http.client import Client
 from helr.http.retry import Retry
@@ -105,6 +108,47 @@ def fetch(
 
 def get(retry: Retry, url: str, *params: tuple[str, str], until: float | None = None) -> bytes:
     return fetch(retry, Request(url, params), decode, until)
+
+
+def answers(api: responses.RequestsMock, *statuses: int, **headers: str) -> None:
+    """Those statuses one after the other; the last again and again."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    for status in statuses:
+        api.get(URL, status=status, body=b"{}", headers=named)
+
+
+class Fetching:
+    """A fetch with its clock, notes and places in memory at hand."""
+
+    def __init__(
+        self,
+        notes: Memory | None = None,
+        now: float = NOW,
+        clock: FakeClock | None = None,
+        **changes: Any,
+    ) -> None:
+        self.clock = clock or FakeClock(now)
+        self.notes = Memory() if notes is None else notes
+        self.slots = threading.Semaphore(1)
+        source = make_source(**changes)
+        self.retry = make_retry(source, self.clock, self.notes, self.slots)
+
+    def get(self, **options: Any) -> bytes:
+        return get(self.retry, URL, **options)
+
+    def fetch(self, request: Request, decode: Callable[[Response], T]) -> T:
+        return fetch(self.retry, request, decode)
+
+
+def large(api: responses.RequestsMock, status: int = 200) -> None:
+    api.get(URL, status=status, body=bytes(SMALL_BYTES + 1))
+
+
+def free(slots: threading.Semaphore) -> bool:
+    got = slots.acquire(blocking=False)
+    if got:
+        slots.release()
+    return got
 
 
 def answer(body: bytes = b"{}", status: str = "200 OK", *headers: str) -> bytes:
