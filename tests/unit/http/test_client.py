@@ -1,4 +1,4 @@
-"""One request: what is sent, its place in memory, and that no secret is shown, without a network."""
+"""One request: what is sent, its place in memory, and no secret in errors; without a network."""
 
 from __future__ import annotations
 

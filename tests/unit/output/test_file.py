@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,34 +15,8 @@ from helr.clock import Clock
 from helr.errors import LockedError, OutputGoneError, StateError, UnusableError
 from helr.output.file import FileOutput, complete_others
 from helr.state.memory import MemoryStore
-from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
-from tests.unit.output.support import Batch, Lanes
-
-PAGES = 3
-PAGE = [[b"%d.%d %s\n" % (page, n, b"x" * 50) for n in range(4)] for page in range(PAGES)]
-
-
-class Files:
-    """A state and an output, closed as the end of a process would."""
-
-    def __init__(self, folder: Path) -> None:
-        self.state, self.out = folder / "state.db", folder / "out.ndjson"
-        self.open: list[Any] = []
-
-    def start(self, path: Path | None = None) -> tuple[Lanes, SqliteStore]:
-        store = SqliteStore(str(self.state), busy_secs=0.1)
-        output = FileOutput(str(path or self.out), store, Clock())
-        self.open += [output, store]
-        return Lanes(output, store), store
-
-    def end(self) -> None:
-        for each in self.open:
-            each.close()
-        self.open.clear()
-
-    def lines(self) -> list[bytes]:
-        return self.out.read_bytes().splitlines(keepends=True)
+from tests.unit.output.support import PAGE, PAGES, Files, Lanes, batch, collect, in_child
 
 
 @pytest.fixture
@@ -52,107 +24,6 @@ def files(tmp_path: Path) -> Iterator[Files]:
     made = Files(tmp_path)
     yield made
     made.end()
-
-
-def batch(page: int, source: str = "s") -> Batch:
-    ids = [f"{page}.{n}" for n in range(4)]
-    checkpoint = Checkpoint(values={"cursor": str(page + 1)}, ids=ids, capacity=100)
-    return Batch(source, list(PAGE[page]), checkpoint)
-
-
-def collect(output: Lanes, store: SqliteStore, source: str = "s") -> None:
-    """What a poller does: go on from the page that the state names."""
-    for page in range(int(store.source(source).load().values.get("cursor", "0")), PAGES):
-        output.deliver(batch(page, source))
-
-
-def at_line(kill_at: int) -> Callable[[FrameType, str, Any], Any]:
-    """A trace function that kills this process at that line of helr's output and state."""
-    seen = 0
-
-    def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        nonlocal seen
-        if "/helr/output/" not in frame.f_code.co_filename and (
-            "/helr/state/" not in frame.f_code.co_filename
-        ):
-            return None
-        seen += event == "line"
-        if seen >= kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    return trace
-
-
-def in_a_child(work: Callable[[], None]) -> int:
-    """The wait status of a forked process that does it."""
-    pid = os.fork()
-    if not pid:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:  # noqa: BLE001
-            os._exit(1)
-    return os.waitpid(pid, 0)[1]
-
-
-@pytest.mark.unmeasured
-def test_a_kill_at_any_line_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    kills = 0
-    for number in range(1, 2000):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        files = Files(folder)
-
-        def life(files: Files = files, number: int = number) -> None:
-            output, _store = files.start()
-            output.deliver(batch(0))
-            sys.settrace(at_line(number))
-            output.deliver(batch(1))
-            sys.settrace(None)
-
-        status = in_a_child(life)
-        if os.WIFEXITED(status):
-            assert os.WEXITSTATUS(status) == 0
-            break
-        kills += 1
-        before = files.out.read_bytes()
-        output, store = files.start()
-        assert files.out.read_bytes().startswith(before)
-        collect(output, store)
-        files.end()
-        assert files.lines() == [line for page in PAGE for line in page], number
-    assert kills > 60
-
-
-@pytest.mark.unmeasured
-def test_a_second_kill_while_the_first_is_made_good(tmp_path: Path) -> None:
-    """The step was committed, nothing of it appended; the next start is killed as well."""
-    for number in range(1, 500, 2):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        files = Files(folder)
-
-        def first(files: Files = files) -> None:
-            output, _store = files.start()
-            output.deliver(batch(0))
-            output.output._write = lambda step: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[attr-defined]
-            output.deliver(batch(1))
-
-        def second(files: Files = files, number: int = number) -> None:
-            sys.settrace(at_line(number))
-            files.start()
-            sys.settrace(None)
-
-        assert os.WIFSIGNALED(in_a_child(first))
-        status = in_a_child(second)
-        output, store = files.start()
-        collect(output, store)
-        files.end()
-        assert files.lines() == [line for page in PAGE for line in page], number
-        if os.WIFEXITED(status):
-            return
-    raise AssertionError("the second start never came to its end")
 
 
 def test_a_step_that_cannot_be_appended_is_completed_by_the_next_start(
@@ -314,7 +185,7 @@ def test_only_one_helr_writes_a_file_and_the_other_is_told_who(files: Files) -> 
         with pytest.raises(LockedError, match=rf"held by another helr \(process {os.getppid()}\)"):
             Files(files.out.parent).start()
 
-    assert in_a_child(second) == 0
+    assert in_child(second) == 0
 
 
 def test_what_cannot_be_opened(files: Files) -> None:
@@ -333,7 +204,7 @@ def test_an_unfinished_step_is_completed_though_the_output_is_another_one_now(
         output.output._write = lambda step: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[attr-defined]
         output.deliver(batch(0))
 
-    in_a_child(killed)
+    in_child(killed)
     assert files.lines() == []
     other = files.out.with_name("other")
     store = SqliteStore(str(files.state))

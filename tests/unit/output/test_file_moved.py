@@ -23,7 +23,7 @@ from helr.output import file
 from helr.output.file import FileOutput
 from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
-from tests.unit.output.support import Batch, Lanes
+from tests.unit.output.support import Batch, Lanes, in_child
 
 pytestmark = pytest.mark.unmeasured
 
@@ -171,11 +171,7 @@ def test_a_rotation_and_a_kill_lose_nothing(name: str, at: int, more: int) -> No
     with TemporaryDirectory(dir=MEMORY) as made:
         folder = Path(made)
         disturber = Disturber(folder / "out", ROTATIONS[name], at, at + more)
-        pid = os.fork()
-        if not pid:
-            life(folder, disturber)
-            os._exit(0)
-        os.waitpid(pid, 0)
+        in_child(lambda: life(folder, disturber))
         if gone(folder):
             (folder / "out.1").unlink(missing_ok=True)
         life(folder)
