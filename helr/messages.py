@@ -53,3 +53,9 @@ def with_headers(request: Request, **headers: str) -> Request:
     names = {name.lower() for name in headers}
     others = {name: value for name, value in request.headers.items() if name.lower() not in names}
     return replace(request, headers={**others, **headers})
+
+
+def with_param(request: Request, name: str, value: str, token: str | None) -> Request:
+    """The request with a query parameter, in the place of one of that name, and its token."""
+    others = (pair for pair in request.params if pair[0] != name)
+    return replace(request, params=(*others, (name, value)), token=token)

@@ -42,11 +42,17 @@ class Auth(Struct, frozen=True):
 
 
 class Pagination(Struct, frozen=True):
-    """`strategy` names the module in helr/pagination that reads `options`."""
+    """`strategy` names the module in helr/pagination that reads `options`; the rest is the same for
+    every strategy (helr/pagination/ends.py)."""
 
-    strategy: str = "none"  # none | cursor
+    strategy: str = "none"
     max_pages: int = 100
-    options: dict[str, Any] = field(default_factory=dict)  # cursor: cursor_param, cursor_path
+    options: dict[str, Any] = field(default_factory=dict)  # cursor: cursor_param, cursor_path …
+    more_path: str | None = None
+    more_value: str | None = None
+    end: str | None = None  # no_next | empty_page | short_page; None: what the strategy has
+    keep: bool = False
+    limit: int | None = None
 
 
 class Timeouts(Struct, frozen=True):

@@ -20,7 +20,7 @@ from helr.log import for_source
 from helr.messages import Request, Response
 from helr.model import Config, Source, State
 from helr.page.page import Page
-from helr.pagination import LAST
+from helr.pagination import More
 from helr.state import open_store, peek
 from helr.state.memory import MemoryStore
 from helr.state.records import BREAKER, RETRY_AFTER, Stored
@@ -126,7 +126,7 @@ def _report(source: Source, request: Request, page: Page) -> None:
     if times:
         _say("newest", rfc3339(max(times)))
         _say("oldest", rfc3339(min(times)))
-    _say("next page", f"no{_doubt(source, page)}" if page.next == LAST else "yes")
+    _say("next page", "yes" if isinstance(page.next, More) else f"no{_doubt(source, page)}")
 
 
 def _doubt(source: Source, page: Page) -> str:

@@ -24,6 +24,7 @@ from helr.model import (
     Transform,
 )
 
+_PAGINATION = ("strategy", "max_pages", "more_path", "more_value", "end", "keep", "limit")
 _PLAIN = (
     "response_events_path",
     "max_bytes",
@@ -139,8 +140,15 @@ def _parameters(values: Values, name: str, place: str) -> dict[str, str]:
 
 def _pagination(given: dict[str, Any]) -> Pagination:
     own = _whole(given)
-    options = {key: value for key, value in own.items() if key not in ("strategy", "max_pages")}
-    return Pagination(options=options, **{key: own[key] for key in own.keys() - options.keys()})
+    common = {key: own.pop(key) for key in _PAGINATION if key in own}
+    if "more_value" in common:
+        common["more_value"] = _plain_text(common["more_value"])
+    return Pagination(options=own, **common)
+
+
+def _plain_text(value: Any) -> str:
+    """As JSON spells it: `true`, not `True`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _incremental(given: dict[str, Any]) -> IncrementalFrom | None:
@@ -179,6 +187,7 @@ def _timeouts(timeout: float, given: dict[str, Any]) -> Timeouts:
 
 _WHOLE = {
     "capacity",
+    "limit",
     "max_pages",
     "max_attempts",
     "failure_threshold",

@@ -264,6 +264,8 @@ def _unknown(key: str, value: Any, path: KeyPath, known: Schema, root: Schema) -
     base: KeyPath = path[:2] if path[:1] == ("sources",) and len(path) > 1 else ()
     places = [*_places(plain, root["$defs"]["source"], base or ("sources", "NAME"))]
     places += [*_places(plain, root["properties"]["global"], ("global",))]
+    if plain == "limit":  # rather a request parameter than pagination.limit
+        places = []
     if len(places) == 1 or (places and not difflib.get_close_matches(plain, usable, 1)):
         return Fault("unknown key here", f"move it to {dotted(places[0])}"), ""
     near = difflib.get_close_matches(plain, usable, 1)

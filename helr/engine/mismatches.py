@@ -14,6 +14,7 @@ from helr.engine.dedupe import TIME_FOLLOWS, composite_keys
 from helr.log import Log, counted, excerpt
 from helr.model import Source
 from helr.page.page import Page
+from helr.pagination import More
 
 _LOOKED_AT = 1000  # events whose ids are compared with their bytes: a wrong path shows early
 _MOST_KEYS = 12  # shown of an event
@@ -37,7 +38,7 @@ class Mismatches:
 
     def look(self, page: Page, keys: Sequence[str | None]) -> None:
         """Look at one page; most of what there is to say shows on a source's first."""
-        self.saw_an_end |= page.token is None
+        self.saw_an_end |= not isinstance(page.next, More)
         if page.next_signs:
             self._warn("more", "%s", unfollowed(self._source, page.next_signs))
         if not page.raws:

@@ -22,7 +22,7 @@ from helr.messages import Request
 from helr.model import Source
 from helr.numbers import whole
 from helr.page.page import Page, Reject
-from helr.pagination import Keep, More, Pagination
+from helr.pagination import BadTokenError, Keep, More, Pagination
 from helr.state import provenance, records
 from helr.state.records import Chain, Checkpoint, Stored, read_chain
 from helr.timestamps import earlier, instant
@@ -140,10 +140,17 @@ class Position:
         """Raises StateError when the state is not as helr writes it."""
         if self._trouble:
             raise self._trouble
+        try:
+            return self._next_request()
+        except BadTokenError as error:
+            name = self.source.name
+            raise DamagedStateError(str(error), do=error.do, source=name) from None
+
+    def _next_request(self) -> Request:
         point = self.point
         if point.token is None:
             lookback = self._incremental.lookback_secs if self._incremental else 0
-            return first_request(self.source, point.start(lookback))
+            return first_request(self.source, self.pagination, point.start(lookback))
         if point.chain is None:
             self._log.info(
                 "the cursor in the state has no chain record (the Rust helr wrote it): continuing "
@@ -230,6 +237,8 @@ class Position:
         advance = self._advance(point)
         advance.circles = circles
         advance.ended = not isinstance(page.next, More)
+        if isinstance(page.next, Keep):
+            advance.checkpoint.forget = [(records.TOKEN_MARK, None)]
         checkpoint = advance.checkpoint
         checkpoint.ids = fresh.keys
         if fresh.times:
@@ -252,7 +261,8 @@ class Position:
         return chain
 
     def _begun(self, page: Page, times: watermark.Times | None) -> Chain:
-        start = start_of(self.source, page.response.request)
+        feed = self.source.pagination.keep  # which does not take a start beside its token
+        start = None if feed else start_of(self.source, page.response.request)
         return Chain(start, began=page.received, first=times.greatest if times else None)
 
     def _circles(self, page: Page) -> bool:
@@ -263,6 +273,8 @@ class Position:
         return token is not None and (token == self.point.token or _short(token) in self.tokens)
 
     def _moved(self, page: Page, chain: Chain) -> Point:
+        if isinstance(page.next, Keep):  # a feed: its list is through, and its token is kept
+            return Point(_later(self.point.watermark, chain), page.token, Chain())
         if page.token is None:
             return self._finished(chain)
         return Point(self.point.watermark, page.token, chain, self.point.since)
@@ -305,7 +317,8 @@ class Position:
     def _mark_edge(self, advance: Advance, page: Page, times: watermark.Times) -> None:
         """Remember the events at or past the edge. Those that fell behind it are forgotten at the
         end of the chain: its next pages may bring them again."""
-        checkpoint, chain = advance.checkpoint, advance.point.chain
+        checkpoint = advance.checkpoint
+        chain = None if advance.ended else advance.point.chain
         checkpoint.at = times.latest if times.greatest is None else times.greatest
         edge = _second(chain.greatest if chain else instant(advance.point.watermark))
         since = floor(page.received) if edge is None else edge
@@ -342,9 +355,9 @@ class Position:
         checkpoint = advance.checkpoint
         if checkpoint.ids:
             self.seen.add(checkpoint.ids, checkpoint.at)
-        if advance.point.token is None:
+        if advance.ended:
             self.tokens.clear()
-        elif advance.point.token != before:
+        if advance.point.token is not None and advance.point.token != before:
             self.tokens.add(_short(advance.point.token))
         if advance.edge_below is not None:
             self.edge.forget(advance.edge_below)

@@ -12,7 +12,7 @@ from helr.pagination import Pagination
 Pairs = tuple[tuple[str, str], ...]
 
 
-def first_request(source: Source, start: str | None) -> Request:
+def first_request(source: Source, pagination: Pagination, start: str | None) -> Request:
     """A chain's first request: the query parameters, those of the first request, and where the
     chain starts (None: nothing says so). No parameter is sent twice, unless the `url` repeats it.
     """
@@ -20,7 +20,7 @@ def first_request(source: Source, start: str | None) -> Request:
     if source.incremental_from and start:
         params[source.incremental_from.param_name] = start
     url, in_url = _split(source.url)
-    return Request(url, _pairs(in_url, params))
+    return pagination.apply(Request(url, _pairs(in_url, params)), None)
 
 
 def next_request(source: Source, pagination: Pagination, token: str, start: str | None) -> Request:

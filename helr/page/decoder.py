@@ -23,7 +23,7 @@ from helr.page.api_error import BadPageError, api_error, is_error, names_token
 from helr.page.page import Page, Reject
 from helr.page.projection import UnfitError, compile_paths
 from helr.page.value_limit import values_over
-from helr.pagination import LAST, Answer, BadTokenError, Next, Pagination
+from helr.pagination import LAST, Answer, BadTokenError, More, Next, Pagination
 from helr.vendors import hints
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Decoder:
     def __init__(self, source: Source, pagination: Pagination, paths: Iterable[str]) -> None:
         self.source = source
         self.pagination = pagination
-        self.paths = tuple(dict.fromkeys(paths))
+        self.paths = tuple(dict.fromkeys((*paths, *pagination.event_paths)))
         where = source.response_events_path
         self._event_keys = (where,) if where else EVENT_KEYS
         self._lean: _Columns | None = None
@@ -85,7 +85,7 @@ class Decoder:
         except (msgspec.MsgspecError, RecursionError, _NotPlain):
             found = self._slow(response, body)
         after = self._next(response, found)
-        if not found.raws and after == LAST and is_error(response):
+        if not found.raws and not isinstance(after, More) and is_error(response):
             raise api_error(self.source, response)
         more = looks_for_more and after == LAST
         signs = _next_signs(response, found.whole or body, len(found.raws)) if more else ()
@@ -117,7 +117,8 @@ class Decoder:
         return response.body
 
     def _next(self, response: Response, found: _Found) -> Next:
-        answer = Answer(found.beside, response.headers, response.address, len(found.raws))
+        last = {path: _last(found.fields.get(path)) for path in self.pagination.event_paths}
+        answer = Answer(found.beside, response.headers, response.address, len(found.raws), last)
         try:
             return self.pagination.next(response.request.token, answer)
         except BadTokenError as error:
@@ -311,6 +312,10 @@ def _escape_invalid(body: bytes | bytearray) -> bytes:
     return re.sub(
         "[\udc80-\udcff]", lambda match: f"\\\\x{ord(match[0]) - 0xDC00:02x}", text
     ).encode()
+
+
+def _last(column: list[Any] | None) -> Any:
+    return column[-1] if column else None
 
 
 def _next_signs(response: Response, body: Any, events: int) -> Sequence[str]:

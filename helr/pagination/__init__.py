@@ -37,12 +37,14 @@ LAST = Last()
 
 class Answer(NamedTuple):
     """What a kind may look at: the values at its `body_paths`, the headers, the address that was
-    asked (with its query), and how many events the page holds."""
+    asked (with its query), how many events the page holds, and the values at its `event_paths` in
+    the last of them."""
 
     values: Mapping[str, Any]
     headers: Mapping[str, str]
     url: str
     events: int
+    last: Mapping[str, Any] = {}
 
 
 class BadTokenError(Exception):
@@ -55,24 +57,33 @@ class BadTokenError(Exception):
 
 class Pagination(Protocol):
     """`state_key`: the key of the state that keeps the token. `body_paths`: the paths beside the
-    events that `next` needs of a body."""
+    events that `next` needs of a body; `event_paths`: those that it needs of an event."""
 
     state_key: str
     body_paths: tuple[str, ...]
+    event_paths: tuple[str, ...]
 
     def next(self, token: str | None, answer: Answer) -> Next:
         """What an answer to a request with `token` (None: a chain's first) says about the next
         page. Raises BadTokenError."""
         ...
 
-    def apply(self, request: Request, token: str) -> Request:
-        """The request for the page that a token leads to, made from one without a token."""
+    def apply(self, request: Request, token: str | None) -> Request:
+        """The request for the page that a token leads to (None: a chain's first), made from one
+        without. Raises BadTokenError for a token that another kind left in the state."""
         ...
 
 
 def open_pagination(options: Options) -> Pagination:
-    made: Pagination = import_module(f"helr.pagination.{options.strategy}").open(options.options)
-    return made
+    """The configured kind, with the ends that the configuration or the kind has beyond its own."""
+    module = import_module(f"helr.pagination.{options.strategy}")
+    kind: Pagination = module.open(options)
+    end = str(options.end or getattr(module, "END", "no_next"))
+    if not (options.keep or options.more_path) and end == "no_next":
+        return kind
+    from helr.pagination.ends import Ends  # few sources need it
+
+    return Ends(kind, options, end)
 
 
 def token_in(value: Any, what: str, where: str) -> str | None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from msgspec.structs import replace
-
-from helr.messages import Request
+from helr.messages import Request, with_param
+from helr.model import Pagination
 from helr.pagination import LAST, Answer, More, Next, token_in
 
 
 class Cursor:
     state_key = "cursor"
+    event_paths = ()
 
     def __init__(self, cursor_param: str, cursor_path: str) -> None:
         self.body_paths = (cursor_path,)
@@ -23,10 +20,9 @@ class Cursor:
         found = token_in(answer.values.get(path), "the next cursor", "pagination.cursor_path")
         return LAST if found is None else More(found)
 
-    def apply(self, request: Request, token: str) -> Request:
-        others = (pair for pair in request.params if pair[0] != self._param)
-        return replace(request, params=(*others, (self._param, token)), token=token)
+    def apply(self, request: Request, token: str | None) -> Request:
+        return request if token is None else with_param(request, self._param, token, token)
 
 
-def open(options: Mapping[str, Any]) -> Cursor:  # noqa: A001
-    return Cursor(**options)
+def open(options: Pagination) -> Cursor:  # noqa: A001
+    return Cursor(**options.options)

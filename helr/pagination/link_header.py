@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from helr.messages import Request
+from helr.model import Pagination
 from helr.pagination import LAST, Answer, More, Next
 from helr.pagination.next_url import addressed, resolved
 
@@ -21,6 +21,7 @@ _PARAMETER = r";\s*([^\s;,=\"]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;,\"]*)
 class LinkHeader:
     state_key = "next_url"
     body_paths = ()
+    event_paths = ()
 
     def __init__(self, rel: str = "next") -> None:
         self._rel = rel.lower()
@@ -32,12 +33,12 @@ class LinkHeader:
                 return More(resolved(answer.url, address, "pagination.rel"))
         return LAST
 
-    def apply(self, request: Request, token: str) -> Request:
-        return addressed(request, token)
+    def apply(self, request: Request, token: str | None) -> Request:
+        return request if token is None else addressed(request, token)
 
 
-def open(options: Mapping[str, Any]) -> LinkHeader:  # noqa: A001
-    return LinkHeader(**options)
+def open(options: Pagination) -> LinkHeader:  # noqa: A001
+    return LinkHeader(**options.options)
 
 
 def all_of(headers: Mapping[str, str], name: str) -> str:

@@ -6,18 +6,18 @@ credentials would be sent there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from helr.credentials import is_secret_name
 from helr.messages import Request
+from helr.model import Pagination
 from helr.pagination import LAST, Answer, BadTokenError, More, Next, token_in
 from helr.urls import origin, safe_url, without_user_info
 
 
 class NextUrl:
     state_key = "next_url"
+    event_paths = ()
 
     def __init__(
         self, next_url_path: str | None = None, next_url_header: str | None = None
@@ -32,12 +32,12 @@ class NextUrl:
         address = token_in(found, "the next address", where)
         return LAST if address is None else More(resolved(answer.url, address, where))
 
-    def apply(self, request: Request, token: str) -> Request:
-        return addressed(request, token)
+    def apply(self, request: Request, token: str | None) -> Request:
+        return request if token is None else addressed(request, token)
 
 
-def open(options: Mapping[str, Any]) -> NextUrl:  # noqa: A001
-    return NextUrl(**options)
+def open(options: Pagination) -> NextUrl:  # noqa: A001
+    return NextUrl(**options.options)
 
 
 def resolved(base: str, address: str, where: str) -> str:

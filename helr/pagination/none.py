@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from helr.messages import Request
+from helr.model import Pagination
 from helr.pagination import LAST, Answer, Next
 
 
 class SinglePage:
     state_key = ""  # a token that is left in the state is not sent
     body_paths = ()
+    event_paths = ()
 
     def next(self, token: str | None, answer: Answer) -> Next:
         return LAST
 
-    def apply(self, request: Request, token: str) -> Request:
+    def apply(self, request: Request, token: str | None) -> Request:
         return request
 
 
-def open(options: Mapping[str, Any]) -> SinglePage:  # noqa: A001
+def open(options: Pagination) -> SinglePage:  # noqa: A001
     return SinglePage()

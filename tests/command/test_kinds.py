@@ -26,8 +26,30 @@ KINDS = {
     "link_header": {"strategy": "link_header"},
     "next_url in the body": {"strategy": "next_url", "next_url_path": "links.next"},
     "next_url in a header": {"strategy": "next_url", "next_url_header": "NextPageUri"},
+    "cursor": {"strategy": "cursor", "cursor_param": "skip", "cursor_path": "links.skip"},
+    "cursor and a flag": {
+        "strategy": "cursor",
+        "cursor_param": "skip",
+        "cursor_path": "links.always",
+        "more_path": "has_more",
+    },
+    "last_id": {"strategy": "last_id", "id_path": "id", "id_param": "after"},
+    "page_offset": {
+        "strategy": "page_offset",
+        "page_param": "page",
+        "limit_param": "limit",
+        "limit": PAGE,
+    },
+    "offset": {
+        "strategy": "offset",
+        "offset_param": "skip",
+        "limit_param": "limit",
+        "limit": PAGE,
+        "end": "empty_page",
+    },
 }
-KEYS = dict(zip(KINDS, ("rel", "next_url_path", "next_url_header"), strict=True))
+ADDRESSED = list(KINDS)[:3]  # an address leads on
+KEYS = dict(zip(ADDRESSED, ("rel", "next_url_path", "next_url_header"), strict=True))
 LOGINS: dict[str, tuple[dict[str, Any], dict[str, str], str, str]] = {
     "bearer": (
         {"type": "bearer", "token_env": "TOKEN"},
@@ -57,6 +79,9 @@ class Api:
         self.wants = ("", "")  # a header and its value
         self.asked: list[str] = []
         self.elsewhere = ""
+        self.events = list(EVENTS)
+        self.feed = False  # the link to the next page is there, even when there is no event
+        self.forgotten = 0  # tokens below that are refused
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -66,13 +91,19 @@ class Api:
                 if header and self.headers.get(header) != value:
                     self.send_error(401)
                     return
-                start = int(parse_qs(urlsplit(self.path).query).get("skip", ["0"])[0])
-                found = EVENTS[start : start + PAGE]
-                more = f"{api.elsewhere}/logs?limit={PAGE}&skip={start + PAGE}"
-                body: dict[str, Any] = {"value": found}
+                query = {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
+                start = api.start(query)
+                if "skip" in query and start < api.forgotten:
+                    self.send_error(410)
+                    return
+                found = api.events[start : start + PAGE]
+                after = start + len(found)
+                more = f"{api.elsewhere}/logs?limit={PAGE}&skip={after}"
+                body: dict[str, Any] = {"value": found, "has_more": after < len(api.events)}
+                body["links"] = {"always": after}
                 self.send_response(200)
-                if start + PAGE < len(EVENTS):
-                    body["links"] = {"next": more}
+                if after < len(api.events) or api.feed:
+                    body["links"] |= {"next": more, "skip": after}
                     self.send_header("Link", '</logs>; rel="first"; title="a, b"')
                     self.send_header("Link", f'<{more}>; rel="next"')
                     self.send_header("NextPageUri", more)
@@ -87,6 +118,25 @@ class Api:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/logs"
         Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def start(self, query: dict[str, str]) -> int:
+        """The index of the first event that is asked for."""
+        if "after" in query:
+            return 1 + [event["id"] for event in self.events].index(query["after"])
+        if "page" in query:
+            return (int(query["page"]) - 1) * PAGE
+        since = float(query.get("since", 0))
+        first = sum(event["at"] < since for event in self.events)
+        return int(query.get("skip", first))
+
+    def add(self, number: int) -> list[str]:
+        """New events; their ids."""
+        count = len(self.events)
+        new = [
+            {"id": f"event-{n:03d}", "at": 1_700_000_000 + n} for n in range(count, count + number)
+        ]
+        self.events += new
+        return [event["id"] for event in new]
 
 
 @pytest.fixture
@@ -127,7 +177,8 @@ def test_a_chain_over_several_polls_brings_every_event_once(
         assert done.returncode == 0, done.stderr
         came += ids(done.stdout)
     assert came == ALL
-    assert [path.partition("skip=")[2] for path in api.asked] == ["", "50", "100", "150"]
+    if kind in ADDRESSED:
+        assert [path.partition("skip=")[2] for path in api.asked] == ["", "50", "100", "150"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -170,7 +221,7 @@ def test_a_login_is_sent_and_never_shown(helr: Helr, api: Api, login: str) -> No
     assert "is not set; export" in missing.stderr
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ADDRESSED)
 def test_a_next_address_at_another_origin_is_refused_and_gets_no_credentials(
     helr: Helr, api: Api, kind: str
 ) -> None:
@@ -183,6 +234,47 @@ def test_a_next_address_at_another_origin_is_refused_and_gets_no_credentials(
         "origin and was not followed, because the credentials would be sent there; check "
         f"pagination.{KEYS[kind]}, or put the right origin into `url`"
     )
+
+
+# -- feeds
+
+FEEDS = [*ADDRESSED, "cursor"]
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_a_feed_is_continued_and_idle_polls_cost_one_request(
+    helr: Helr, api: Api, kind: str
+) -> None:
+    api.feed = True
+    configure(helr, api, pagination={**KINDS[kind], "keep": True})
+    done = helr.run("run", "--once")
+    assert (done.returncode, ids(done.stdout)) == (0, ALL)
+    assert len(api.asked) == 5, "four pages, and an empty one"
+    for _ in range(2):
+        api.asked.clear()
+        idle = helr.run("run", "--once")
+        assert (idle.returncode, idle.stdout, len(api.asked)) == (0, "", 1), idle.stderr
+        assert "since" not in api.asked[0]
+    new = api.add(60)
+    assert ids(helr.run("run", "--once").stdout) == new
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_a_feed_whose_token_is_refused_begins_again_at_its_newest_event(
+    helr: Helr, api: Api, kind: str
+) -> None:
+    api.feed = True
+    configure(helr, api, pagination={**KINDS[kind], "keep": True}, on_cursor_error="reset")
+    assert ids(helr.run("run", "--once").stdout) == ALL
+    new = api.add(3)
+    api.forgotten = 1000
+    reset = helr.run("run", "--once")
+    assert (reset.returncode, reset.stdout) == (0, "")
+    assert "restarting from the first page and keeping the watermark" in reset.stderr
+    api.forgotten = 0
+    api.asked.clear()
+    assert ids(helr.run("run", "--once").stdout) == new
+    assert f"since={EVENTS[-1]['at']}" in api.asked[0]
 
 
 # -- a state that another helr left in mid-chain

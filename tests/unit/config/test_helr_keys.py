@@ -131,7 +131,6 @@ IGNORED = [
 REFUSED = """
 global.state.backend=redis global.state.backend=postgres method=post body={} body={limit: 5}
 hooks.script=a.js hooks.script_inline=x response_event_object_path=node
-pagination.strategy=page_offset pagination.strategy=offset
 auth.type=oauth2 auth.type=google_service_account
 """.replace("limit: 5", "limit:5").split()
 
@@ -204,4 +203,4 @@ def test_keys_beside_a_refused_one_are_not_called_unknown(problems: Problems) ->
             "pagination.limit=5",
         )
     )
-    assert [line.split(": ")[1] for line in found] == ["sources.a.auth", "sources.a.pagination"]
+    assert [line.split(": ")[1] for line in found] == ["sources.a.auth"]
