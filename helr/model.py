@@ -128,6 +128,16 @@ class Dedupe(Struct, frozen=True):
         return (self.id_path,) if isinstance(self.id_path, str) else self.id_path
 
 
+class ErrorRule(Struct, frozen=True):
+    """`then`: what the answer is when the value at `path` equals one of `equals`, or, without
+    these, is false (`falsy`) or true."""
+
+    path: str
+    then: str  # error | refused_token | rate_limited | retry | empty
+    equals: tuple[str, ...] = ()
+    falsy: bool = False
+
+
 class Transform(Struct, frozen=True):
     timestamp_field: str | None = None
     id_field: str | None = None
@@ -149,6 +159,7 @@ class Source(Struct, frozen=True):
     dedupe: Dedupe | None = None
     transform: Transform = Transform()
     response_events_path: str | None = None
+    error_rules: tuple[ErrorRule, ...] = ()
     max_bytes: int | None = None
     max_response_bytes: int = 268_435_456
     max_response_values: int = 1_000_000

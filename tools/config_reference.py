@@ -80,7 +80,9 @@ def _objects(schema: Schema, root: Schema, path: KeyPath) -> Iterator[tuple[KeyP
     """Every mapping with keys of its own, in reading order, each before those inside it."""
     for key in schema.get("properties", {}):
         below = schemas.child(schema, root, key) or {}
-        if "properties" in below:
+        if _elements(below):
+            yield (*path, key), {**below["items"], "description": below["description"]}
+        elif "properties" in below:
             yield (*path, key), below
             yield from _objects(below, root, (*path, key))
         elif path == () and key == "sources":
@@ -107,10 +109,10 @@ def _section(title: str, anchor: str, schema: Schema, path: KeyPath = ()) -> str
 
 def _row(key: str, schema: Schema, parent: Schema, path: KeyPath) -> str:
     inner = schemas.section((*path, key))
-    if "properties" in schema or (*path, key) == ("sources",):
+    if "properties" in schema or _elements(schema) or (*path, key) == ("sources",):
         return _cells(
             f"[`{key}`](#{inner})",
-            "mapping",
+            "list of mappings" if _elements(schema) else "mapping",
             _default(key, schema, parent),
             schema["description"],
             "",
@@ -123,6 +125,11 @@ def _row(key: str, schema: Schema, parent: Schema, path: KeyPath) -> str:
         schema["description"],
         _code(example),
     )
+
+
+def _elements(schema: Schema) -> bool:
+    """Whether it is a list of mappings with keys of their own."""
+    return "properties" in schema.get("items", {})
 
 
 def _cells(*cells: str) -> str:

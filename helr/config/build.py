@@ -10,6 +10,7 @@ from helr.model import (
     Auth,
     CircuitBreaker,
     Dedupe,
+    ErrorRule,
     GlobalConfig,
     IncrementalFrom,
     Pagination,
@@ -78,6 +79,7 @@ def source_from(name: str, values: Values, whole: GlobalConfig) -> Source:
         incremental_from=_incremental(given),
         dedupe=_dedupe(given["dedupe"]) if "dedupe" in given else None,
         transform=Transform(**given.get("transform", {})),
+        error_rules=tuple(map(_error_rule, given.get("error_rules", []))),
         from_environment=_from_environment(values, name),
         **_whole({key: given[key] for key in _PLAIN if key in given}),
     )
@@ -111,6 +113,17 @@ def _from_environment(values: Values, name: str) -> tuple[str, ...]:
         ):
             secrets.append(value)
     return tuple(secrets)
+
+
+def _error_rule(given: dict[str, Any]) -> ErrorRule:
+    equals = given.get("equals", [])
+    values = equals if isinstance(equals, list) else [equals]
+    return ErrorRule(
+        given["path"],
+        given["then"],
+        tuple(map(_plain_text, values)),
+        bool(given.get("falsy", not given.get("truthy", True))),
+    )
 
 
 def _dedupe(given: dict[str, Any]) -> Dedupe:

@@ -91,7 +91,7 @@ def section(path: KeyPath) -> str:
         if len(path) < 2:
             return "sources"
         path = path[2:] or ("source",)
-    return ".".join(str(part) for part in path)
+    return ".".join(part for part in path if isinstance(part, str))
 
 
 def docs(root: Schema, path: KeyPath) -> str:

@@ -109,6 +109,10 @@ def _repeats(source: Source) -> Iterator[Finding]:
         what = "applies only until there is a watermark, which replaces it"
         do = "move it to first_request_query_params to make that clear"
         yield ("query_params", incremental.param_name), Problem(what, do)
+    if source.pagination.strategy in ("page_offset", "offset") and dedupe is None:
+        what = "events that arrive while a newest-first list is read shift its pages"
+        do = "set dedupe, which drops the events that come up twice"
+        yield ("pagination", "strategy"), Problem(what, do)
     size = page_size(source)
     if dedupe and size:
         needed = 2 * size * source.pagination.max_pages

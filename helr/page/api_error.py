@@ -15,13 +15,22 @@ from helr.model import Source
 from helr.page import refusal
 from helr.vendors import hints
 
-_TOKEN_STATUSES = (400, 404, 410, 422)
+_TOKEN_STATUSES = (400, 404, 409, 410, 422)
 # patterns are compiled when an error first needs them: that is a millisecond of a cold start
-_BAD_TOKEN = (
-    rb"(?i)(invalid|expired|bad|malformed|unknown|stale)[ _-]*(pagination[ _-]*)?cursor"
-    rb"|cursor[ _-]*(is[ _-]|has[ _-]|was[ _-])?(not[ _-]|no[ _-]longer[ _-])?"
-    rb"(invalid|expired|valid|found|malformed|unknown)"
+# what APIs call it; a mere "token" may be the credentials
+_TOKEN = (
+    rb"(?:cursor|(?:next|page|paging|pagination|continuation|skip|scroll|sync|stream)[ _-]*"
+    rb"(?:token|position|id)|continuation|offset|starting_after|after_id)"
 )
+_QUOTE = rb"[`'\"]?"
+_BAD_TOKEN = (
+    rb"(?i)(?:invalid|expired|bad|malformed|unknown|stale|reset)[ _-]*"
+    rb"(?:value for |the |pagination[ _-]*)?" + _QUOTE + _TOKEN + rb"|" + _TOKEN + _QUOTE
+    + rb"[ _-]*(?:is[ _-]|has[ _-]|was[ _-])?(?:been[ _-])?(?:not[ _-]|no[ _-]longer[ _-])?"
+    rb"(?:invalid|expired|valid|found|malformed|unknown)"
+)  # fmt: skip
+_NO_REASON = ", the body says that this is an error and gives no reason"
+_RULE = ", the body is an error according to error_rules"
 
 
 class ApiError(PollError):
@@ -49,15 +58,17 @@ class BadPageError(PollError):
     """A successful response that is not a page of events."""
 
 
-def api_error(source: Source, response: Response) -> ApiError:
-    """What an error response means, with advice."""
+def api_error(source: Source, response: Response, meaning: str = "") -> ApiError:
+    """What an error response means, with advice. `meaning`: what an error rule says of it."""
     head = bytes(response.body[: refusal.HEAD_BYTES])
     words = refusal.said(head, response.status)
-    if response.request.token is not None and names_token(response.status, head, words):
+    sent = response.request.token is not None
+    refused = names_token(response.status, head, words) if not meaning else False
+    if sent and (refused or meaning == "refused_token"):
         return _token_refused(source, response, words)
     said = str(words) or head[:2048].decode("utf-8", "replace")
     status, limits = response.status, source.resilience.rate_limit
-    limited = says_limited(status, response.headers, said, limits)
+    limited = meaning == "rate_limited" or says_limited(status, response.headers, said, limits)
     do = hints.advice(
         response.request.url,
         code=words.code,
@@ -70,7 +81,7 @@ def api_error(source: Source, response: Response) -> ApiError:
     what = str(words)
     if 200 <= status < 300:
         do = do or "the body is an error; look it up in the API's documentation"
-        what = what or ", the body says that this is an error and gives no reason"
+        what = what or (_RULE if meaning else _NO_REASON)
     error = ApiError(
         f"HTTP {status}{what}",
         status,
@@ -80,6 +91,7 @@ def api_error(source: Source, response: Response) -> ApiError:
         source=source.name,
     )
     error.limited = limited
+    error.retryable = meaning == "retry"
     return error
 
 

@@ -18,7 +18,7 @@ import msgspec
 from helr.errors import PollError
 from helr.messages import Response
 from helr.model import Source
-from helr.page import refusal
+from helr.page import error_rules, refusal
 from helr.page.api_error import BadPageError, api_error, is_error, names_token
 from helr.page.page import Page, Reject
 from helr.page.projection import UnfitError, compile_paths
@@ -60,7 +60,9 @@ class Decoder:
         self._event_keys = (where,) if where else EVENT_KEYS
         self._lean: _Columns | None = None
         self._absent, self._looked_at = set(self.paths), 0  # paths that no event had, of so many
-        beside = dict.fromkeys((*(["ok"] if where != "ok" else []), *pagination.body_paths))
+        rules = [rule.path for rule in source.error_rules]
+        self._beside = tuple(dict.fromkeys((*pagination.body_paths, *rules)))
+        beside = dict.fromkeys((*(["ok"] if where != "ok" else []), *self._beside))
         try:
             self._raws: _Pass | None = _Pass(self._event_keys, msgspec.Raw, beside)
             self._full = _Columns(self._event_keys, self.paths)
@@ -77,13 +79,18 @@ class Decoder:
         if self._says_nothing_new(response):
             return Page(response)
         if not 200 <= response.status < 300:
-            raise api_error(self.source, response)
+            if (means := self._meaning(response)) == "empty":
+                return Page(response)
+            raise api_error(self.source, response, means)
         body = self._bounded(response)
         try:
             body = self._utf8(response)
             found = self._quick(body)
         except (msgspec.MsgspecError, RecursionError, _NotPlain):
             found = self._slow(response, body)
+        means = error_rules.meaning(self.source.error_rules, found.beside.get)
+        if means not in ("", "empty"):
+            raise api_error(self.source, response, means)
         after = self._next(response, found)
         if not found.raws and not isinstance(after, More) and is_error(response):
             raise api_error(self.source, response)
@@ -135,7 +142,7 @@ class Decoder:
             raise _NotPlain
         beside = {}
         if whole is not None:
-            beside = {path: of[path](whole) for path in self.pagination.body_paths}
+            beside = {path: of[path](whole) for path in self._beside}
         return _Found(raws, self._fields(body), beside)
 
     def _fields(self, body: bytes | bytearray) -> dict[str, list[Any]]:
@@ -167,16 +174,44 @@ class Decoder:
         try:
             raws, events, whole, rejects = self._salvaged(body)
         except json_fallback.NotAPageError as error:
+            if error.no_events and (empty := self._empty(response)):
+                return empty
             raise self._not_a_page(response, body, error) from None
         if isinstance(whole, dict) and whole.get("ok") is False:
             raise api_error(self.source, response)
-        beside = {path: dig(whole, path) for path in self.pagination.body_paths}
+        beside = {path: dig(whole, path) for path in self._beside}
         fields = {path: [dig(event, path) for event in events] for path in self.paths}
         return _Found(raws, fields, beside, rejects, whole)
+
+    def _empty(self, response: Response) -> _Found | None:
+        """A page without its array of events, as some APIs have it where nothing happened: it
+        leads on to another page, or the configuration says so."""
+        from helr.page import json_fallback
+
+        whole = refusal.parsed(response.body)
+        if not isinstance(whole, dict) or refusal.is_error(whole):
+            return None
+        found = _Found(
+            [], {}, {path: json_fallback.dig(whole, path) for path in self._beside}, (), whole
+        )
+        means = error_rules.meaning(self.source.error_rules, found.beside.get)
+        leads_on = not means and self._next(response, found) != LAST
+        return found if means == "empty" or leads_on else None
+
+    def _meaning(self, response: Response) -> str:
+        """What an error rule says of an answer that is not a page."""
+        if not self.source.error_rules:
+            return ""
+        from helr.page.json_fallback import dig
+
+        whole = refusal.parsed(response.body)
+        return error_rules.meaning(self.source.error_rules, lambda path: dig(whole, path))
 
     def _not_a_page(
         self, response: Response, body: bytes | bytearray, error: json_fallback.NotAPageError
     ) -> PollError:
+        if means := self._meaning(response):
+            return api_error(self.source, response, means)
         said = refusal.said(bytes(body[: refusal.HEAD_BYTES]), response.status)
         sent = response.request.token is not None
         refused = sent and names_token(response.status, bytes(body[:4096]), said)

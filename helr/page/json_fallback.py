@@ -31,6 +31,7 @@ class NotAPageError(ValueError):
         self.found = found
         self.advice = advice
         self.cut = cut
+        self.no_events = False  # it is JSON, but has no array of events where one was expected
 
 
 _NOT_JSON = "check `url`, and what responds there"
@@ -142,7 +143,9 @@ def _find(whole: Any, keys: Sequence[str]) -> tuple[str, list[Any]]:
 
 
 def no_events(keys: Sequence[str]) -> NotAPageError:
-    return NotAPageError(f"has no array of events at {', '.join(keys)}", _ELSEWHERE)
+    error = NotAPageError(f"has no array of events at {', '.join(keys)}", _ELSEWHERE)
+    error.no_events = True
+    return error
 
 
 def not_utf8() -> NotAPageError:
