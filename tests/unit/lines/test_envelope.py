@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 
 from helr.lines.envelope import Lines
 from helr.model import Transform
+from tests.support import examples
 from tests.unit.lines.support import (
     BREAKS,
     SPACE,
@@ -156,7 +157,7 @@ def _between(line: bytes) -> bytes:
     return line[len(head) : line.rindex(tail)]
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(texts(SPACE))
 @example('{"a":1.50,"a":1E5 , "\\u0061":"\\/","date_create":9007199254740993}')
 def test_an_event_goes_through_unchanged(text: str) -> None:
@@ -165,7 +166,7 @@ def test_an_event_goes_through_unchanged(text: str) -> None:
     assert _between(line) == raw
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(texts(BREAKS))
 @example('{\r\n"a":\n1\n}')
 def test_of_an_event_with_line_breaks_only_these_are_removed(text: str) -> None:

@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.lines.truncate import LineTooLongError
 from helr.model import Dedupe, Transform
+from tests.support import examples
 from tests.unit.lines.support import (
     BREAKS,
     line_of,
@@ -112,7 +113,7 @@ def test_fail_names_the_event_its_size_and_the_way_out(
     )
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(texts(BREAKS), st.integers(0, 3000), st.integers(0, 1500))
 def test_a_cut_line_is_valid_short_enough_and_holds_only_members_of_the_event(
     text: str, padding: int, depth_padding: int
