@@ -15,11 +15,12 @@ import pytest
 import yaml
 
 from helr.secrets import forget_secrets
+from tests.support import examples
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# That a machine is busy is no failure of an example.
-hypothesis.settings.register_profile("helr", deadline=None)
+# A slow example on a busy machine is not a failure.
+hypothesis.settings.register_profile("helr", examples(deadline=None))
 hypothesis.settings.load_profile("helr")
 
 

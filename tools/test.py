@@ -31,6 +31,7 @@ def main() -> int:
     # Once, and not in each of a thousand processes where PYTHONDONTWRITEBYTECODE is set.
     for package in ("helr", "mock_server", "tests"):
         compileall.compile_dir(package, quiet=1)
+    os.environ["HELR_FULL"] = "1"  # all random examples: see tests/support.py
     # Unmeasured tests run separately, because tracing a test's mock costs as much as the test; the
     # shippers run alone, because they fill every core.
     beside = pytest(SHIPPERS)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helr.engine.position import Position
@@ -79,7 +79,6 @@ def put(body: dict[str, Any], path: str, value: Any) -> None:
 @example("ok", "next", ["id"] * 4, [{"id": 1}], "c", None)
 @example("data", "data", ["id", "id.x", "a", "a"], [{"id": 1}], "c", None)
 @example("data", "data.next", ["a.b"] * 4, [{"a": {"b": 1}}], 3, None)
-@settings(deadline=None)
 def test_any_paths_read_a_page_as_json_does(
     where: str, cursor_path: str, fields: list[str], events: list[Any], cursor: Any, data: Any
 ) -> None:

@@ -6,11 +6,12 @@ import os
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.commands import init
 from helr.config import ConfigError, load
+from tests.support import examples
 
 GOOD = init.text(1_700_000_000).replace("SLACK_AUDIT_TOKEN", "HOME")
 LINES = GOOD.split("\n")
@@ -58,7 +59,7 @@ def test_the_good_one_is_good() -> None:
 
 
 setting = st.sampled_from(SETTINGS)
-few = settings(max_examples=40)
+few = examples(40)
 
 
 @few

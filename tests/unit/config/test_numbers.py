@@ -10,6 +10,7 @@ import pytest
 
 from helr.commands import validate
 from helr.config import schema
+from tests.support import some
 
 SHAPES = (
     *("0", "-1", "1", "2.5", "5e-324", "1e-9", "1e300", "1e400", ".inf", "-.inf", ".nan", "0x10"),
@@ -63,7 +64,8 @@ def test_every_shape(
     path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for value in SHAPES:
+    keys = SOURCE_KEYS + GLOBAL_KEYS
+    for value in some(SHAPES, keys.index(path)):
         Path("helr.yaml").write_text(config(path, value, of_source=path in SOURCE_KEYS))
         assert validate.run("helr.yaml") in (0, 2)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -42,6 +42,7 @@ from helr.state import SourceState, Store
 from helr.state.memory import MemoryStore
 from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
+from tests.support import examples
 
 LOOKBACK = 50
 BLOCK_LINES = 3
@@ -310,8 +311,8 @@ class Engine(RuleBasedStateMachine):
                 self.folder.cleanup()
 
 
-Engine.TestCase.settings = settings(
-    max_examples=100,
+Engine.TestCase.settings = examples(
+    100,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

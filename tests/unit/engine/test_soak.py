@@ -20,8 +20,9 @@ from helr.model import Dedupe, IncrementalFrom, Resilience, Source, Timeouts
 from helr.output.stream import Stream, StreamOutput
 from helr.pytest_plugin import FakeClock
 from helr.state.sqlite import SqliteStore
+from tests.support import FULL
 
-POLLS = int(os.environ.get("SOAK_POLLS", "2500"))
+POLLS = int(os.environ.get("SOAK_POLLS", "2500" if FULL else "800"))
 URL = "https://api.example.com/logs"
 
 

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.clock import Clock
@@ -23,6 +23,7 @@ from helr.output import file
 from helr.output.file import FileOutput
 from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
+from tests.support import FULL, examples
 from tests.unit.output.support import Batch, Lanes, in_child
 
 pytestmark = pytest.mark.unmeasured
@@ -145,7 +146,7 @@ def gone(folder: Path) -> bool:
 
 @pytest.mark.parametrize("name", list(ROTATIONS))
 def test_a_rotation_at_any_line_loses_nothing(name: str) -> None:
-    for at in range(1, 1000):
+    for at in range(1, 1000, 1 if FULL else 5):
         with TemporaryDirectory(dir=MEMORY) as made:
             folder = Path(made)
             disturber = Disturber(folder / "out", ROTATIONS[name], at)
@@ -166,7 +167,7 @@ def test_a_rotation_at_any_line_loses_nothing(name: str) -> None:
     at=st.integers(1, 70),
     more=st.integers(0, 40),
 )
-@settings(max_examples=60)
+@examples(60)
 def test_a_rotation_and_a_kill_lose_nothing(name: str, at: int, more: int) -> None:
     with TemporaryDirectory(dir=MEMORY) as made:
         folder = Path(made)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.clock import Clock
@@ -134,7 +134,6 @@ def background(work: Callable[[], None]) -> tuple[threading.Thread, list[BaseExc
     return thread, errors
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 50)), st.integers(1, 60))
 def test_blocks_hold_every_line_once_and_no_more_than_the_limit(
     sizes: list[int], limit: int

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -19,6 +19,7 @@ from helr.page.json_fallback import dig
 from helr.page.page import Page
 from helr.pagination.cursor import Cursor
 from helr.pagination.none import SinglePage
+from tests.support import examples
 
 RECEIVED = 1_700_000_000.0
 URL = "https://api.example/audit/v1/logs"
@@ -106,7 +107,7 @@ pages = st.lists(st.tuples(st.lists(event, min_size=1, max_size=4), st.booleans(
 
 
 @pytest.mark.unmeasured
-@settings(max_examples=60)
+@examples(60)
 @given(pages)
 def test_a_decoder_with_a_past_decodes_as_a_new_one(made: list[tuple[list[Any], bool]]) -> None:
     seasoned = decoder()

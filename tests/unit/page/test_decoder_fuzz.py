@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from helr.engine.position import Position
@@ -35,12 +35,13 @@ from helr.page.page import Page
 from helr.pagination import open_pagination
 from helr.state.records import Stored
 from helr.state.sqlite import SqliteStore
+from tests.support import examples
 
 URL = "http://127.0.0.1/audit/v1/logs"
 EXAMPLES = int(os.environ.get("HELR_FUZZ", "50"))  # more after a change here
 NOW = 1_760_000_000.0
-fuzz = settings(
-    max_examples=EXAMPLES,
+fuzz = examples(
+    EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.clock import Clock
@@ -27,6 +27,7 @@ from helr.output.file import FileOutput
 from helr.state import export
 from helr.state.records import Checkpoint, Step
 from helr.state.sqlite import SqliteStore
+from tests.support import examples, some
 
 pytestmark = pytest.mark.unmeasured
 
@@ -63,6 +64,10 @@ NUMERIC_TEXT = [
     "1_0", "٣", "1.5", " 1", "1\n", "1e5", "99999999999999999", "x" * 200_000, "\x1b[31m", "\0",
     "0001-01-01", "9999-12-31T23:59:59Z", "[" * 9999,
 ]  # fmt: skip
+ODDITIES = (
+    *NUMERIC_TEXT, b"\xff\xfe", b"{}", 1.5, '{"until": 1e999}', '{"until": NaN}',
+    '{"failures": 1e999}', '{"successes": 1e999}', '{"until": "nan"}',
+)  # fmt: skip
 JSON_KEYS = (
     "start", "greatest", "spelled", "events", "reached", "began", "first",
     "until", "reason", "failures", "recent", "successes", "asked", "at", "secs",
@@ -158,7 +163,7 @@ def use(config: Config) -> None:
         store.source("s").commit([more, position.reset().checkpoint])
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(data=st.data())
 def test_any_value_in_any_column(data: Any, good: dict[str, bytes], config: Config) -> None:
     table = data.draw(st.sampled_from(sorted(COLUMNS)))
@@ -167,7 +172,7 @@ def test_any_value_in_any_column(data: Any, good: dict[str, bytes], config: Conf
     use(config)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(key=st.sampled_from(sorted(GOOD)), value=values)
 def test_any_value_of_any_key(key: str, value: Any, good: dict[str, bytes], config: Config) -> None:
     changed(good, "UPDATE helr_state SET value = ? WHERE key = ?", value, key)
@@ -176,13 +181,12 @@ def test_any_value_of_any_key(key: str, value: Any, good: dict[str, bytes], conf
 
 @pytest.mark.parametrize("key", sorted(GOOD))
 def test_each_known_oddity_of_each_key(key: str, good: dict[str, bytes], config: Config) -> None:
-    for value in (*NUMERIC_TEXT, b"\xff\xfe", b"{}", 1.5, '{"until": 1e999}', '{"until": NaN}',
-                  '{"failures": 1e999}', '{"successes": 1e999}', '{"until": "nan"}'):  # fmt: skip
+    for value in some(ODDITIES, sorted(GOOD).index(key)):
         changed(good, "UPDATE helr_state SET value = ? WHERE key = ?", value, key)
         use(config)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=50))),
     cut=st.floats(0, 1),
@@ -250,7 +254,7 @@ id_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 mark_rows = st.tuples(st.sampled_from(["edge", "cursor"]), st.binary(max_size=48), instants)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(found=whole_states, ids=st.lists(id_texts, max_size=200), marks=st.lists(mark_rows))
 def test_what_export_wrote_can_be_imported(
     found: dict[str, str], ids: list[str], marks: list[Any], good: dict[str, bytes], config: Config
@@ -273,7 +277,7 @@ def test_what_export_wrote_can_be_imported(
         assert export.dump(again.source("s")) == before
 
 
-@settings(deadline=None, max_examples=80)
+@examples(80)
 @given(
     key=st.sampled_from([*GOOD, "ids", "marks", "other"]),
     value=st.recursive(
