@@ -41,9 +41,10 @@ def enforce(
     behavior = source.max_line_bytes_behavior
     if behavior == "fail":
         raise LineTooLongError(
-            f"{source.name}: {name} makes a line of {len(longest)} bytes, more than max_line_bytes "
-            f"({limit}): raise it, and the shipper's limit with it, or set "
-            "max_line_bytes_behavior to truncate or skip"
+            f"{name} makes a line of {len(longest)} bytes, more than max_line_bytes ({limit})",
+            do="raise it, and the shipper's limit with it, or set max_line_bytes_behavior to "
+            "truncate or skip",
+            source=source.name,
         )
     for index in long:
         line = lines[index]

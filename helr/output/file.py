@@ -55,13 +55,14 @@ class FileOutput:
         self, path: str, store: Store, clock: Clock, rotation: Rotation | None = None
     ) -> None:
         self.path = os.path.realpath(path)
+        self._place = f"output file {self.path}"
         self._rotation = rotation
         self._rotations = self.path + ".*"  # its step: the file rotated last, and names in order
         self._names: list[str] | None = None  # that rotated files were given; None: not read yet
         self._journal = store.journal
         self._clock = clock
         self._turn = FairLock()
-        self._broken = ""  # why the last step could not be appended
+        self._broken: OutputGoneError | None = None  # why the last step could not be appended
         self._syncs = True  # whether the file system can sync the file
         self._fd = self._open()
         self._length = os.fstat(self._fd).st_size
@@ -79,7 +80,7 @@ class FileOutput:
             advice = _ADVICE.get(
                 error.errno or 0, "name a file in a directory that exists and that helr may write"
             )
-            raise UnusableError(f"output file {self.path}: {error.strerror}: {advice}") from None
+            raise UnusableError(str(error.strerror), where=self._place, do=advice) from None
         hold(fd, f"output file {self.path}", "writes a file")
         return fd
 
@@ -115,9 +116,11 @@ class FileOutput:
         if not same and not step.lines and self._rotated(step):
             return
         if not same or found.st_size < step.length:
-            what = "is shorter than it was left" if same else "is not the one written last"
-            again = ": its last step may come again" if step.lines else ""
-            log.warning("output file %s %s; going on from its end%s", self.path, what, again)
+            what = (
+                "is shorter than helr left it" if same else "is not the one that was written last"
+            )
+            again = ": its last step may be repeated" if step.lines else ""
+            log.warning("output file %s %s; continuing at its end%s", self.path, what, again)
             self._append_again(step.lines)
         elif step.lines:
             written = min(found.st_size - step.length, len(step.lines))
@@ -126,7 +129,8 @@ class FileOutput:
                     self._append_again(step.lines)
             else:
                 log.warning(
-                    "output file %s: somebody wrote into its last step, which comes again whole",
+                    "output file %s: another program modified the last batch; writing it again in "
+                    "full",
                     self.path,
                 )
                 self._append_again(step.lines)
@@ -181,12 +185,12 @@ class FileOutput:
     def _follow(self) -> None:
         """Begin a new file where the old one was moved away (by a log rotation, say)."""
         if not self._named():
-            log.warning("output file %s was moved away; beginning a new one", self.path)
+            log.warning("output file %s was moved away; starting a new one", self.path)
             self._begin()
         elif os.fstat(self._fd).st_size < self._length:
             log.warning(
-                "output file %s was cut short; going on from its end. What was written while it "
-                "was copied is lost: have it renamed (logrotate: create, not copytruncate)",
+                "output file %s was cut short; continuing at its end. Lines written while it was "
+                "copied are lost: have it renamed (logrotate: create, not copytruncate)",
                 self.path,
             )
 
@@ -203,7 +207,7 @@ class FileOutput:
         try:
             fd = self._open()
         except (UnusableError, LockedError) as error:
-            raise OutputGoneError(str(error)) from None
+            raise OutputGoneError(error.what, where=error.where, do=error.do) from None
         os.close(self._fd)
         self._fd = fd
         hold(fd, f"output file {self.path}", "writes a file")  # in case both are the same file
@@ -249,7 +253,9 @@ class FileOutput:
             for file in prune(self.path, self._rotation.keep, names):
                 log.info("output file %s: deleted", file)
         except OSError as error:
-            log.warning("output file %s: old ones cannot be deleted: %s", self.path, error.strerror)
+            log.warning(
+                "output file %s: old files cannot be deleted: %s", self.path, error.strerror
+            )
 
     def _rotated(self, step: Step) -> bool:
         """Whether that step's file is the one that helr itself moved away last."""
@@ -274,7 +280,7 @@ class FileOutput:
             with self._breaking():  # only one step is kept: no other may take its place now
                 self._follow()
                 step = self._record("", None, lines)
-        self._break("it is moved away whenever helr writes it", "stop the program that does that")
+        self._break("it is moved away whenever helr writes to it", "stop the program that moves it")
 
     def _record(self, source: str, checkpoint: Checkpoint | None, lines: bytes) -> bytes:
         """Commit a step that goes to the end of the file; its bytes. Raises StateError.
@@ -301,7 +307,7 @@ class FileOutput:
                 return True
         log.warning(
             "output file %s was moved away or cut short while helr wrote to it: "
-            "the last %d lines are written again and may be there twice",
+            "the last %d lines are written again and may be duplicated",
             self.path,
             step.count(b"\n"),
         )
@@ -316,8 +322,8 @@ class FileOutput:
                 raise
             if self._syncs:
                 log.warning(
-                    "output file %s: its file system cannot sync it (%s): a power failure loses "
-                    "what was written last; write to a local disk",
+                    "output file %s: its file system cannot sync it (%s): a power failure would "
+                    "lose the last lines; write to a local disk",
                     self.path,
                     error.strerror,
                 )
@@ -334,19 +340,20 @@ class FileOutput:
         except OSError as error:
             self._break(str(error.strerror), _ADVICE.get(error.errno or 0, "fix that"))
         except StateError as error:
-            self._break(str(error), "fix that")
+            self._break(error.text, "fix that")
 
     def _break(self, why: str, advice: str) -> None:
-        self._broken = (
-            f"output file {self.path}: {why}: what is missing is appended at the next start; "
-            f"{advice}, then start helr again"
+        self._broken = OutputGoneError(
+            f"{why}; missing lines are appended at the next start",
+            where=self._place,
+            do=f"{advice}, then start helr again",
         )
         self.check_whole()
 
     def check_whole(self) -> None:
         """Nothing may follow a step that could not be appended whole, until the next start."""
         if self._broken:
-            raise OutputGoneError(self._broken)
+            raise self._broken
 
     def watch(self) -> None:
         pass
@@ -399,7 +406,7 @@ def complete_others(store: Store, path: str | None, clock: Clock) -> None:
             continue  # its own helr is at work
         except (OutputGoneError, UnusableError, StateError) as error:
             log.warning(
-                "its last events are missing until helr can write it, or runs with -o %s: %s",
+                "its last events are missing until helr can write to it, or runs with -o %s: %s",
                 other,
                 error,
             )

@@ -39,8 +39,8 @@ def open_output(
 
         return FileOutput(path, store, clock, rotation)
     if rotation is not None:
-        found = f": {path} is none" if path else ""
-        raise UnusableError(f"--output-rotate needs -o FILE, and a regular file{found}")
+        found = f", which {path} is not" if path else ""
+        raise UnusableError(f"--output-rotate requires -o FILE with a regular file{found}")
     from helr.output.stream import Stream, StreamOutput
 
     fd = sys.stdout.fileno() if path is None else _open_device(path)
@@ -52,12 +52,12 @@ def check_path(option: str, path: str) -> None:
     """Raise UnusableError for a URL, which would be a file of that name, and for no name at all."""
     option = f"--{option.replace('_', '-')}"
     if not path:
-        raise UnusableError(f"{option}: the name is empty: give the path of a file or directory")
+        raise UnusableError(f"{option} is empty", do="give the path of a file or directory")
     scheme, separator, _ = path.partition("://")
     if separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         raise UnusableError(
-            f"{option} {scheme}://…: helr writes to files and pipes only: give a path, "
-            "and let a log shipper send the lines on (helr help shippers)"
+            f"{option} {scheme}://…: helr writes only to files and pipes",
+            do="give a path, and let a log shipper send the lines on (helr help shippers)",
         )
 
 
@@ -78,11 +78,13 @@ def _open_device(path: str) -> int:
         except OSError as error:
             if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):
                 if not waiting:
-                    log.info("output %s: nobody reads the FIFO yet; waiting for a reader", path)
+                    log.info("output %s: the FIFO has no reader yet; waiting for one", path)
                 waiting = True
                 time.sleep(0.1)  # not the clock's: there is nothing to stop yet
                 continue
-            raise UnusableError(f"output {path}: {error.strerror}: name a file or a FIFO") from None
+            raise UnusableError(
+                str(error.strerror), where=f"output {path}", do="name a file or a FIFO"
+            ) from None
         os.set_blocking(fd, True)
         return fd
 
@@ -92,6 +94,6 @@ def check_stdout() -> None:
     flags = fcntl.fcntl(1, fcntl.F_GETFL) if sys.stdout is not None else os.O_RDONLY
     if flags & os.O_ACCMODE == os.O_RDONLY:
         raise UnusableError(
-            "standard output is closed or cannot be written: "
-            "connect it to the shipper, or write to a file with -o FILE"
+            "standard output is closed, or cannot be written",
+            do="connect it to the shipper, or write to a file with -o FILE",
         )

@@ -32,7 +32,9 @@ def check_output(path: str, config: Config, recordings: Sequence[str] = ()) -> N
     if own or any(os.path.dirname(name) == os.path.realpath(each) for each in recordings):
         what = own or os.path.dirname(path)
         raise UnusableError(
-            f"output {path}: that is helr's own file ({what}); write to another one"
+            f"it is a file of helr itself ({what})",
+            where=f"output {path}",
+            do="write to another one",
         )
 
 
@@ -45,7 +47,8 @@ def check_standard(config: Config, recordings: Sequence[str] = ()) -> None:
         own = _match(_opened_as(fd), (found.st_dev, found.st_ino), config, recordings)
         if own:
             raise UnusableError(
-                f"{called} is redirected to helr's own file {own}: redirect it to another one"
+                f"{called} is redirected to {own}, a file of helr itself",
+                do="redirect it to another one",
             )
 
 
@@ -56,8 +59,9 @@ def check_recordings(directories: Sequence[str], config: Config) -> None:
         place = there.get(os.path.dirname(os.path.realpath(own)))
         if place is not None:
             raise UnusableError(
-                f"recordings {place}: helr's own file {own} is in that directory; "
-                "name another one in --record-dir"
+                f"that directory contains {own}, a file of helr itself",
+                where=f"recordings {place}",
+                do="give --record-dir another one",
             )
 
 

@@ -41,17 +41,20 @@ class Rotation:
 def parse(text: str | None, keep: int | None) -> Rotation | None:
     """`daily` or `size:N` as on the command line. Raises UnusableError."""
     if keep is not None and keep < 1:
-        raise UnusableError(f"--output-keep {keep}: keep 1 rotated file or more")
+        raise UnusableError(f"--output-keep {keep} is too few", do="keep at least 1 rotated file")
     if text is None:
         if keep is not None:
-            raise UnusableError("--output-keep needs --output-rotate daily or size:N")
+            raise UnusableError("--output-keep requires --output-rotate daily or size:N")
         return None
     if text == "daily":
         return Rotation(None, keep)
     match = re.fullmatch(r"size:(\d{1,9}(?:\.\d+)?)", text, re.ASCII)
     size = int(float(match[1]) * _MEGABYTE) if match else 0
     if not size:
-        raise UnusableError(f"--output-rotate {text}: give daily, or size:N with N megabytes")
+        raise UnusableError(
+            f"--output-rotate {text} is neither daily nor size:N",
+            do="give daily, or size:N with N megabytes",
+        )
     return Rotation(size, keep)
 
 

@@ -134,7 +134,7 @@ class Stream:
             except OSError as error:
                 if error.errno == errno.EPIPE:
                     raise self._reader_gone() from None
-                raise self._gone(error.strerror, "see to that, then start helr again") from None
+                raise self._gone(error.strerror, "fix that, then start helr again") from None
 
     def _reader_gone(self) -> OutputGoneError:
         return self._gone("the reader went away")
@@ -143,7 +143,7 @@ class Stream:
         self, what: str | None, do: str = "keep the reader running, or write to a file with -o FILE"
     ) -> OutputGoneError:
         return OutputGoneError(
-            f"{self.name}: {what}: what was not read will be delivered at the next start; {do}"
+            f"{what}; unread events will be delivered at the next start", where=self.name, do=do
         )
 
 

@@ -40,12 +40,13 @@ class Recorder:
             if folder in folders:
                 raise UnusableError(
                     f"sources {folders[folder]} and {source.name} would both be recorded in "
-                    f"{folder}: record one at a time, with --source and a directory for each"
+                    f"{folder}",
+                    do="record one at a time, with --source and a directory for each",
                 )
             if recording.numbers(folder):
                 raise UnusableError(
-                    f"{folder} holds recordings already: name another directory in --record-dir, "
-                    "or remove it"
+                    f"{folder} already contains recordings",
+                    do="give --record-dir another directory, or remove it",
                 )
             folders[folder] = source.name
             self._recordings[source.name] = SourceRecording(source, folder)
@@ -90,11 +91,15 @@ class SourceRecording:
             is_link = os.path.islink(self._folder)
             reason = "its directory is a symbolic link" if is_link else error.strerror
             raise UnusableError(
-                f"recording {path}: {reason}: name a directory that helr may write in --record-dir"
+                str(reason),
+                where=f"recording {path}",
+                do="give --record-dir a directory that helr may write to",
             ) from None
         if kept != text.encode():
             self._log.warning(
-                "%s: a secret stood in the state and is %s there; a replay may differ", path, HIDDEN
+                "%s: a secret in the saved state was redacted (%s); a replay may differ",
+                path,
+                HIDDEN,
             )
 
     def save(self, response: Response) -> None:
@@ -108,8 +113,8 @@ class SourceRecording:
         except OSError as error:
             self.broken = True
             self._log.error(
-                "recording %s: %s; the recording of this source ends here, its events are "
-                "delivered all the same; make room and record into another directory",
+                "recording %s: %s; the recording of this source ends here; its events are "
+                "delivered nevertheless; free space, and record into another directory",
                 path,
                 error.strerror,
             )
@@ -117,7 +122,7 @@ class SourceRecording:
         self._next += 1
         if kept.replaced:
             self._log.warning(
-                "%s: a secret in the %s is %s there; what a replay writes differs in it",
+                "%s: a secret in the %s was redacted (%s); a replay will differ there",
                 path,
                 " and the ".join(kept.replaced),
                 HIDDEN,

@@ -42,7 +42,7 @@ class Replay:
     def __init__(self, directory: str, sources: Sequence[Source], *, every: bool) -> None:
         if not os.path.isdir(directory):
             raise UnusableError(
-                f"{directory} is no directory: name the one that --record-dir was given"
+                f"{directory} is not a directory", do="name the one given to --record-dir"
             )
         self.store = MemoryStore()
         self._directory = directory
@@ -50,7 +50,7 @@ class Replay:
         for source in sources:
             self._rewind(source)
         self._strangers = self._others(sources) if every else []
-        log.info("replaying %s: no network, no waiting; the state is not touched", directory)
+        log.info("replaying %s: no network, no delays; the saved state is not changed", directory)
 
     def _rewind(self, source: Source) -> None:
         """The source's state as it was, or none (Helr records none)."""
@@ -60,7 +60,8 @@ class Replay:
         whole = recording.read_json(path)
         values = whole.get(source.name) if isinstance(whole, dict) else None
         if not isinstance(values, dict):
-            raise UnusableError(f"recording {path}: it holds no state of source {source.name}")
+            what = f"it has no state of source {source.name}"
+            raise UnusableError(what, where=f"recording {path}")
         key = source.incremental_from.state_key if source.incremental_from else None
         ids, marks = export.lists(path, values)
         plain = {name: value for name, value in values.items() if name not in LISTS}
@@ -104,14 +105,17 @@ class Replay:
             if transport.left:
                 status = 1
                 for_source(name).error(
-                    "%s: the poll ended before %s: record anew, or replay with the config "
-                    "that was recorded with",
+                    "%s: the poll ended before %s; record again, or replay with the config of the "
+                    "recording",
                     transport.folder,
                     _numbered(transport.left),
                 )
         for folder in self._strangers:
             status = 1
-            log.error("%s: recordings of no source in the config; name those meant", folder)
+            log.error(
+                "%s: these recordings belong to no configured source; select sources with --source",
+                folder,
+            )
         return status
 
 
@@ -183,7 +187,7 @@ class ReplayTransport:
         """The next response. Raises MissingError."""
         path = recording.path(self.folder, self._next)
         if self._next not in self.left:
-            raise MissingError(self._missing(path), source=self._name)
+            raise self._missing(path)
         try:
             found = recording.read(path)
         except UnusableError as error:
@@ -197,32 +201,34 @@ class ReplayTransport:
             self.clock.set(found.received)
         return ReplayedReply(found)
 
-    def _missing(self, path: str) -> str:
+    def _missing(self, path: str) -> MissingError:
         if self.began is None:
-            return (
-                f"no response is recorded in {self.folder}: name the directory that --record-dir "
-                "was given, and the sources that were recorded with --source"
+            return MissingError(
+                f"no response is recorded in {self.folder}",
+                do="name the directory given to --record-dir, and with --source what was recorded",
+                source=self._name,
             )
-        return (
-            f"{path} is missing: the recorded run got no whole response there, or asked for "
-            "less: record anew, or replay with the config that was recorded with"
+        return MissingError(
+            f"{path} is missing: the recorded run got no complete response there, or requested less",
+            do="record again, or replay with the config of the recording",
+            source=self._name,
         )
 
     def _compare(self, path: str, found: Recording, request: Request) -> None:
-        """A config that asks for something else than was recorded is worth a word."""
+        """Warn of a config that requests something other than what was recorded."""
         asked = scrub.query(request)
         if found.helr or self._told or urlsplit(found.url).query == asked:
             return
         self._told = True
         self._log.warning(
-            "%s: recorded for another query than is asked now (%s); answered with it all the same",
+            "%s: recorded for a different query (now: %s); replaying it anyway",
             path,
             asked or "none",
         )
 
 
 class ReplayedReply:
-    """A recorded response on its way in."""
+    """A recorded response that is being read."""
 
     def __init__(self, found: Recording) -> None:
         self.status = found.status

@@ -33,13 +33,14 @@ def lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str,
     """The ids and marks in what `dump` gave. Raises UnusableError."""
     ids = values.get("ids", [])
     if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
-        raise UnusableError(f"{name}: ids is not a list of texts, as export writes it")
+        raise UnusableError("ids is not a list of strings, as export writes it", where=name)
     if any(not id_ or "\n" in id_ or _is_torn(id_) for id_ in ids):
-        raise UnusableError(f"{name}: ids holds a text that is empty, torn or has a line break")
+        what = "ids contains a string that is empty, or has a line break or unpaired surrogate"
+        raise UnusableError(what, where=name)
     try:
         marks = [_mark(*mark) for mark in values.get("marks", [])]
     except (TypeError, ValueError):
-        raise UnusableError(f"{name}: marks are not as export writes them") from None
+        raise UnusableError("marks are not as export writes them", where=name) from None
     return ids, marks
 
 
@@ -61,20 +62,22 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
     `where`: what the message begins with. `state_key`: the source's, for its watermark.
     """
     if not isinstance(value, str):
-        raise UnusableError(f"{where}: a value is a text, not {json.dumps(value)[:80]}")
+        raise UnusableError(f"must be a string, not {json.dumps(value)[:80]}", where=where)
     if _is_torn(key + value):
-        raise UnusableError(f"{where}: the value holds half a character (an unpaired surrogate)")
+        raise UnusableError("the value contains an unpaired surrogate", where=where)
     if key == state_key and value and instant(value) is None:
         raise UnusableError(
-            f"{where}: {value[:80]!r} is no time: give Unix seconds (1521214343) or ISO 8601 "
-            "(2018-03-16T15:32:23Z), as the API's events spell it"
+            f"{value[:80]!r} is not a time",
+            where=where,
+            do="give Unix seconds (1521214343) or ISO 8601 (2018-03-16T15:32:23Z), as in the API's "
+            "events",
         )
     if key == records.LOOKBACK_FROM and value and instant(value) is None:
-        raise UnusableError(f"{where}: {value[:80]!r} is not a time in Unix seconds")
+        raise UnusableError(f"{value[:80]!r} is not a time in Unix seconds", where=where)
     if key in (records.RESETS, records.SUCCESS) and value and whole(value) is None:
-        raise UnusableError(f"{where}: {value[:80]!r} is no whole number")
+        raise UnusableError(f"{value[:80]!r} is not an integer", where=where)
     if key == records.API and value and not _is_address(value):
-        raise UnusableError(f"{where}: no address as helr writes it, without user and query")
+        raise UnusableError("not an address without user and query, as helr writes it", where=where)
     if key in (records.CHAIN, *HELD) and value:
         _check_object(where, value)
     if key == records.CHAIN and value:
@@ -91,11 +94,13 @@ def _check_object(where: str, value: str) -> None:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise UnusableError(f"{where}: not a JSON object as helr writes it: {value[:80]!r}")
+        raise UnusableError(f"not a JSON object, as helr writes it: {value[:80]!r}", where=where)
 
 
 def _check_chain(where: str, value: str) -> None:
     try:
         records.read_chain(value)
     except ValueError:
-        raise UnusableError(f"{where}: not a chain as helr writes it: {value[:80]!r}") from None
+        raise UnusableError(
+            f"not a chain, as helr writes it: {value[:80]!r}", where=where
+        ) from None

@@ -37,14 +37,17 @@ def hold_source(state_path: str, source: str) -> int:
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EISDIR):
             what = "a symbolic link" if error.errno == errno.ELOOP else "a directory"
-            raise UnusableError(f"lock file {path}: it is {what}: remove it") from None
+            raise UnusableError(
+                f"it is {what}", where=f"lock file {path}", do="remove it"
+            ) from None
         kind = UnusableError if error.errno == errno.ENAMETOOLONG else StateError
         raise kind(
-            f"lock file {path}: {error.strerror}: "
-            "the directory of global.state.path must be writable"
+            str(error.strerror),
+            where=f"lock file {path}",
+            do="make the directory of global.state.path writable for helr",
         ) from None
     if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise UnusableError(f"lock file {path}: it is not a regular file: remove it")
+        raise UnusableError("it is not a regular file", where=f"lock file {path}", do="remove it")
     hold(fd, f"source {source}", "collects a source", f"lock file {path}")
     return fd
 
@@ -60,14 +63,16 @@ def hold(fd: int, what: str, alone: str, place: str = "") -> None:
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EAGAIN):  # what fcntl(2) says of a held lock
             raise UnusableError(
-                f"{place or what} cannot be locked: {error.strerror}: its file system has no "
-                "working file locks; choose a path on a local disk"
+                f"cannot be locked ({error.strerror}): its file system has no working file locks",
+                where=place or what,
+                do="choose a path on a local disk",
             ) from None
         pid = _holder(fd)
         by = f" (process {pid})" if pid else ""
         raise LockedError(
-            f"{what} is held by another helr{by}: "
-            f"let it end, or stop it; one helr at a time {alone}"
+            f"held by another helr{by}; only one helr at a time {alone}",
+            where=what,
+            do="let it end, or stop it",
         ) from None
 
 

@@ -98,6 +98,7 @@ class SqliteStore:
 
     def __init__(self, path: str, *, busy_secs: float = 1.0, read_only: bool = False) -> None:
         self.path = path
+        self._place = f"state file {path}"
         self._busy_secs = busy_secs
         self._lock = threading.Lock()
         self._sources: dict[str, _Source] = {}
@@ -126,8 +127,9 @@ class SqliteStore:
         except OSError as error:
             kind = DamagedStateError if error.errno in _NO_SUCH_PLACE else StateError
             raise kind(
-                f"state file {self.path}: {error.strerror}: "
-                "create its directory, or set global.state.path to a place helr may write"
+                str(error.strerror),
+                where=self._place,
+                do="create its directory, or set global.state.path to a place where helr may write",
             ) from None
         except (sqlite3.Error, ValueError) as error:  # ValueError: its message is not UTF-8
             with suppress(sqlite3.Error, AttributeError):
@@ -138,8 +140,9 @@ class SqliteStore:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > VERSION:
             raise DamagedStateError(
-                f"state file {self.path}: written by a newer helr (format {found}, this one knows "
-                f"{VERSION}): upgrade helr, or name another file in global.state.path"
+                f"written by a newer helr (format {found}; this one supports {VERSION})",
+                where=self._place,
+                do="upgrade helr, or set global.state.path to another file",
             )
         if read_only:
             self._complete_in_memory()
@@ -366,8 +369,8 @@ class SqliteStore:
         accepted = self._generation if source is None else self._accepted.get(source, 0)
         if _identity(self.path) != self._identity or accepted != self._generation:
             raise ReplacedStateError(
-                f"state file {self.path}: it was deleted or replaced while helr was running; "
-                "the next poll opens what is there"
+                "deleted or replaced while helr was running; the next poll opens the new one",
+                where=self._place,
             )
 
     def _failure(self, error: Exception, *, opening: bool = False) -> StateError:
@@ -378,17 +381,21 @@ class SqliteStore:
 
             if lack := missing(self.path):
                 return DamagedStateError(
-                    f"state file {self.path}: its file system {lack}: "
-                    "set global.state.path to a file on a local disk"
+                    f"its file system {lack}",
+                    where=self._place,
+                    do="set global.state.path to a file on a local disk",
                 )
         advice = next((advice for word, advice in _ADVICE if word in text), _RESTORE)
         passing = any(word in text for word in _PASSING)
         if "unable to open" in text and os.path.isfile(self.path):
             found = os.stat(self.path)
-            advice = f"its permissions ({found.st_mode & 0o777:04o}, owner {found.st_uid}), or its "
-            advice += f"directory's, keep this user ({os.geteuid()}) out; run helr as its owner"
+            text += (
+                f" as user {os.geteuid()}: its permissions are {found.st_mode & 0o777:04o}, its "
+            )
+            text += f"owner is {found.st_uid}"
+            advice = "run helr as its owner, or check the permissions of its directory"
         kind = StateError if passing else DamagedStateError
-        return kind(f"state file {self.path}: {text}: {advice}")
+        return kind(text, where=self._place, do=advice)
 
     def close(self) -> None:
         with self._lock, suppress(sqlite3.Error):
@@ -482,8 +489,8 @@ _RESTORE = "restore it from a backup, or move it away to start over"
 _ADVICE = (
     ("full", "free space on its disk; helr continues where it stopped"),
     ("readonly", "make the file and its directory writable for this user"),
-    ("locked", "another program holds it (a backup?): wait for that program, or stop it"),
-    ("unable to open", "its directory must exist and be writable"),
+    ("locked", "wait for the program that holds it (a backup?), or stop it"),
+    ("unable to open", "make sure that its directory exists and is writable"),
     ("disk I/O error", "check its disk"),
 )
 # what SQLite says, after the state was opened or before, where a file system lacks something

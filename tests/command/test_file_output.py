@@ -66,7 +66,7 @@ def test_a_full_disk_and_room_again(helr: Helr, mock: MockSlack) -> None:
         result = helr.run("run", "--once", "-o", "disk/out")
         assert result.returncode == 4
         *_, line = result.stderr.splitlines()
-        assert "disk/out: No space left on device: what is missing is appended" in line
+        assert "disk/out: No space left on device; missing lines are appended" in line
         torn = (disk / "out").read_bytes()
         again = helr.run("run", "--once", "-o", "disk/out")
         assert again.returncode == 4  # still full: nothing is asked for, nothing repeated

@@ -75,8 +75,8 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EIO)
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/out", "output file {}/out cannot be locked"),
-        (".lock", "lock file {}/helr-state.db.slack-audit.lock cannot be locked"),
+        ("/out", "output file {}/out: cannot be locked"),
+        (".lock", "lock file {}/helr-state.db.slack-audit.lock: cannot be locked"),
     ],
 )
 def test_no_locks(
@@ -86,7 +86,7 @@ def test_no_locks(
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert said.format(helr.cwd) in line
-    assert f"{os.strerror(error)}: its file system has no working file locks" in line
+    assert f"({os.strerror(error)}): its file system has no working file locks" in line
     assert mock.requests == []
 
 
@@ -113,7 +113,7 @@ def test_a_lock_that_is_held_is_no_missing_lock(
 ) -> None:
     done = helr.run("run", "--once", env=faulty("lock", ".lock", errno.EAGAIN))
     assert done.returncode == 3
-    assert "is held by another helr" in done.stderr
+    assert "held by another helr" in done.stderr
 
 
 @pytest.mark.parametrize("error", [errno.ENODEV, errno.EINVAL, errno.EACCES])
@@ -181,7 +181,7 @@ def test_an_output_that_fails_once(
 ) -> None:
     done = helr.run("run", "--once", "-o", "out", env=faulty(call, "/out", error, 2))
     assert done.returncode == 4
-    assert f"out: {os.strerror(error)}: what is missing is appended" in done.stderr
+    assert f"out: {os.strerror(error)}; missing lines are appended" in done.stderr
     assert ADVICE[error] in done.stderr
     assert helr.run("run", "--once", "-o", "out").returncode == 0
     assert came(helr) == Counter(mock.ids())

@@ -57,7 +57,7 @@ def test_a_lock_is_not_taken_through_it(helr: Helr, planted: Callable[[str], Pat
     victim = planted("helr-state.db.s.lock")
     done = helr.run("run", "--once")
     assert done.returncode == 2
-    assert "helr-state.db.s.lock: it is a symbolic link: remove it" in done.stderr
+    assert "helr-state.db.s.lock: it is a symbolic link; remove it" in done.stderr
     assert victim.read_text() == "precious"
 
 

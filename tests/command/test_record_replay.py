@@ -71,7 +71,7 @@ def test_a_replay_writes_the_same_bytes_and_touches_no_state(recorded: tuple[Hel
     finally:
         os.close(lock)
     assert contents(helr.cwd) == before
-    assert "no network, no waiting" in again.stderr
+    assert "no network, no delays" in again.stderr
 
 
 def test_a_recording_is_its_owner_s_alone_and_in_helr_s_format(recorded: tuple[Helr, str]) -> None:
@@ -116,7 +116,10 @@ def test_a_second_recording_is_refused_and_the_first_untouched(recorded: tuple[H
     helr.env["SLACK_AUDIT_TOKEN"] = MOCK_TOKEN
     result = helr.run(*RECORD)
     assert (result.returncode, result.stdout) == (2, "")
-    assert "rec/slack-audit holds recordings already: name another directory" in result.stderr
+    assert (
+        "rec/slack-audit already contains recordings; give --record-dir another directory"
+        in result.stderr
+    )
     assert contents(helr.cwd) == before
 
 
@@ -150,7 +153,7 @@ def test_sources_that_would_share_a_folder_are_refused(helr: Helr, mock: MockSla
     assert helr.run(*REPLAY, "--source", "a.b").stdout.count("\n") == 25
     other = helr.run(*REPLAY, "--source", "a_b")
     assert (other.returncode, other.stdout) == (2, "")
-    assert "state.json: it holds no state of source a_b" in other.stderr
+    assert "state.json: it has no state of source a_b" in other.stderr
 
 
 def test_a_recording_that_cannot_be_written_costs_no_event(helr: Helr, mock: MockSlack) -> None:
@@ -168,7 +171,7 @@ def test_a_recording_that_cannot_be_written_costs_no_event(helr: Helr, mock: Moc
     result = helr.run(*RECORD, preexec_fn=limit)
     assert (result.returncode, result.stdout.count("\n")) == (1, 25)
     assert result.stderr.count("File too large") == 1
-    assert "its events are delivered all the same" in result.stderr
+    assert "its events are delivered nevertheless" in result.stderr
     assert sorted(os.listdir(folder(helr))) == ["000.json", "state.json"]
 
 
@@ -178,7 +181,7 @@ def test_a_directory_that_cannot_be_made_is_said_before_anything_is_asked(
     helr.slack(mock.url)
     result = helr.run("run", "--once", "--record-dir", "helr.yaml/rec")
     assert result.returncode == 2
-    assert re.search(r"recording helr.yaml/rec/.*name a directory", result.stderr)
+    assert re.search(r"recording helr.yaml/rec/.*; give --record-dir a directory", result.stderr)
     assert mock.requests == []
 
 
@@ -210,7 +213,7 @@ def test_recordings_of_no_source_are_left_over(recorded: tuple[Helr, str]) -> No
     shutil.copytree(folder(helr), folder(helr, "other"))
     result = helr.run(*REPLAY)
     assert (result.returncode, result.stdout) == (1, live)
-    assert "rec/other: recordings of no source" in result.stderr
+    assert "rec/other: these recordings belong to no configured source" in result.stderr
     assert helr.run(*REPLAY, "--source", "slack-audit").returncode == 0
 
 
@@ -227,7 +230,7 @@ def test_a_directory_that_is_not_there_is_an_error(helr: Helr, mock: MockSlack) 
     helr.slack(mock.url)
     result = helr.run(*REPLAY)
     assert result.returncode == 2
-    assert "rec is no directory" in result.stderr
+    assert "rec is not a directory" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -242,7 +245,7 @@ def test_a_directory_that_is_not_there_is_an_error(helr: Helr, mock: MockSlack) 
             "001.json: body_base64 is not base64",
         ),
         ("state.json", "{", "state.json: not JSON"),
-        ("state.json", "{}", "state.json: it holds no state of source slack-audit"),
+        ("state.json", "{}", "state.json: it has no state of source slack-audit"),
         ("state.json", '{"slack-audit": {"chain": "7"}}', "state.json: chain: not a JSON object"),
         ("state.json", '{"slack-audit": {"marks": 7}}', "state.json: marks are not as"),
     ],
@@ -264,7 +267,7 @@ def test_another_query_than_was_recorded_is_said_once(recorded: tuple[Helr, str]
     config.write_text(config.read_text().replace("limit: 10", "limit: 20"))
     result = helr.run(*REPLAY)
     assert (result.returncode, result.stdout) == (0, live)
-    assert result.stderr.count("recorded for another query than is asked now (limit=20)") == 1
+    assert result.stderr.count("recorded for a different query (now: limit=20)") == 1
 
 
 # -- recordings of the Rust helr, and the state at the beginning of a recording

@@ -147,7 +147,7 @@ def test_locked_by_another_program(helr: Helr, mock: MockSlack) -> None:
     with closing(sqlite3.connect(helr.cwd / "helr-state.db")) as blocker:
         blocker.execute("BEGIN EXCLUSIVE")
         mock.add_events(10)
-        running.log.wait_for("database is locked: another program holds it", times=3)
+        running.log.wait_for("database is locked; wait for the program that holds it", times=3)
         mock.add_events(10)
     running.all_came_once()
     running.end()
@@ -167,7 +167,7 @@ def test_locked_at_the_start(helr: Helr, mock: MockSlack, begin: str) -> None:
             result = helr.run(*command)
             assert (result.returncode, result.stdout) == (5, "")
             [line] = result.stderr.splitlines()
-            assert "database is locked: another program holds it" in line
+            assert "database is locked; wait for the program that holds it" in line
     assert mock.requests == []
     assert helr.run("run", "--once").returncode == 0
 
@@ -187,7 +187,7 @@ def test_read_only_at_the_start(helr: Helr, mock: MockSlack) -> None:
     result = helr.run("run", "--once", env={"PYTHONPATH": str(helr.cwd)})
     assert result.returncode == 5
     [line] = result.stderr.splitlines()
-    assert "readonly database: make the file and its directory writable" in line
+    assert "readonly database; make the file and its directory writable" in line
     assert mock.requests == []
 
 
@@ -312,7 +312,7 @@ def test_replaced_by_rubbish_it_waits_for_something_better(helr: Helr, mock: Moc
         mock,
         spoil,
         lambda: os.replace(good, helr.cwd / "helr-state.db"),
-        "file is not a database: restore it from a backup",
+        "file is not a database; restore it from a backup",
     )
     assert b"replaced" in log
 
@@ -335,7 +335,7 @@ def test_corrupt_at_the_start(helr: Helr, mock: MockSlack) -> None:
     result = helr.run("run", "--once")
     assert result.returncode == 2
     [line] = result.stderr.splitlines()
-    assert "helr-state.db: file is not a database: restore it from a backup" in line
+    assert "helr-state.db: file is not a database; restore it from a backup" in line
     assert mock.requests == []
 
 

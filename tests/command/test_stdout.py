@@ -202,7 +202,7 @@ def test_a_fifo_by_name_waits_for_its_reader(helr: Helr) -> None:
         configure(helr, mock.url)
         process = helr.start("run", "--once", "-o", "fifo")
         log = follow(process.stderr)
-        log.wait_for("waiting for a reader")
+        log.wait_for("the FIFO has no reader yet; waiting for one")
         assert mock.requests == []
         reader = Follow(os.open(fifo, os.O_RDONLY))
         assert ended(process, 20) == 0

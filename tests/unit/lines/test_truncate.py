@@ -107,7 +107,7 @@ def test_fail_names_the_event_its_size_and_the_way_out(
     with pytest.raises(LineTooLongError) as caught:
         lines_of(source(**limits, **changes), "{}", event)
     assert str(caught.value) == (
-        f"slack-audit: {named} makes a line of {size} bytes, more than max_line_bytes (1024): "
+        f"slack-audit: {named} makes a line of {size} bytes, more than max_line_bytes (1024); "
         "raise it, and the shipper's limit with it, or set max_line_bytes_behavior to truncate "
         "or skip"
     )

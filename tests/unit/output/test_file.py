@@ -42,7 +42,7 @@ def test_a_step_that_cannot_be_appended_is_completed_by_the_next_start(
         return written
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OutputGoneError, match=r"No space left on device: .* next start; make room"):
+    with pytest.raises(OutputGoneError, match=r"No space left on device; .* next start; make room"):
         output.deliver(batch(1))
     with pytest.raises(OutputGoneError):  # another source must not append behind the torn line
         output.deliver(batch(0, "other"))
@@ -106,7 +106,7 @@ def test_a_file_moved_away_while_running_is_left_alone_and_a_new_one_begun(
     output.deliver(batch(1))
     assert moved.read_bytes() == b"".join(PAGE[0])
     assert files.lines() == PAGE[1]
-    assert "moved away; beginning a new one" in caplog.text
+    assert "moved away; starting a new one" in caplog.text
 
 
 def test_a_file_moved_away_between_two_runs(files: Files, caplog: pytest.LogCaptureFixture) -> None:
@@ -119,7 +119,7 @@ def test_a_file_moved_away_between_two_runs(files: Files, caplog: pytest.LogCapt
     collect(output, store)
     assert moved.read_bytes() == b"".join(PAGE[0])
     assert files.lines() == PAGE[1] + PAGE[2]
-    assert "is not the one written last" in caplog.text
+    assert "is not the one that was written last" in caplog.text
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -155,7 +155,7 @@ def test_what_somebody_wrote_into_an_unfinished_step_costs_no_event(
     output, store = files.start()
     collect(output, store)
     assert files.lines() == [b"theirs\n", *(line for page in PAGE for line in page)]
-    assert "somebody wrote into its last step" in caplog.text
+    assert "another program modified the last batch" in caplog.text
 
 
 def test_a_file_of_somebody_elses_is_appended_to(files: Files) -> None:

@@ -189,7 +189,7 @@ def test_a_path_that_is_always_moved_ends_helr_and_keeps_the_step(
     monkeypatch.setattr(
         output.output, "_named", lambda: False
     )  # a file system without lasting inodes
-    with pytest.raises(OutputGoneError, match="is moved away whenever helr writes it"):
+    with pytest.raises(OutputGoneError, match="is moved away whenever helr writes to it"):
         deliver(output, 1)
     with pytest.raises(OutputGoneError):
         output.ready("other")

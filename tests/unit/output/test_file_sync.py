@@ -79,7 +79,7 @@ def test_what_a_failed_sync_left_in_doubt_is_written_again_at_its_place(disk: Di
     output = disk.open()
     deliver(output, 0)
     disk.fails[False] = [errno.EIO]
-    with pytest.raises(OutputGoneError, match=r"Input/output error: .* check its disk, then start"):
+    with pytest.raises(OutputGoneError, match=r"Input/output error; .* check its disk, then start"):
         deliver(output, 1)
     output.close()
     before = disk.out.read_bytes()
@@ -120,7 +120,7 @@ def test_a_directory_that_cannot_be_synced_is_told_once(
 
 def test_a_directory_whose_sync_fails_is_an_error(disk: Disk) -> None:
     disk.fails[True] = [errno.EIO]
-    with pytest.raises(UnusableError, match="Input/output error: check its disk"):
+    with pytest.raises(UnusableError, match="Input/output error; check its disk"):
         disk.open()
 
 

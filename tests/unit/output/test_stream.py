@@ -303,7 +303,7 @@ def test_a_reader_that_leaves_while_nothing_happens_is_told_at_once(pipe: Pipe) 
 def test_errors_of_the_descriptor_end_it() -> None:
     with open("/dev/full", "wb", buffering=0) as full:
         out, _ = output(full.fileno(), Journal())
-        with pytest.raises(OutputGoneError, match=r"No space left on device: .*next start"):
+        with pytest.raises(OutputGoneError, match=r"No space left on device; .*next start"):
             out.deliver(batch([b"one\n"]))
 
 

@@ -334,7 +334,9 @@ def test_a_locked_file_is_told_and_works_again(path: Path) -> None:
     store = open_state(path)
     with closing(sqlite3.connect(path)) as blocker:
         blocker.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StateError, match=r"state\.db: database is locked: another program"):
+        with pytest.raises(
+            StateError, match=r"state\.db: database is locked; wait for the program"
+        ):
             store.source("s").commit([Checkpoint(values={"cursor": "c"})])
     store.source("s").commit([Checkpoint(values={"cursor": "c"})])
     assert values(store) == {"cursor": "c"}
@@ -342,7 +344,7 @@ def test_a_locked_file_is_told_and_works_again(path: Path) -> None:
 
 def test_what_is_no_database_is_told(path: Path) -> None:
     path.write_bytes(b"events, not state\n" * 1000)
-    with pytest.raises(DamagedStateError, match=r"state\.db: file is not a database: restore it"):
+    with pytest.raises(DamagedStateError, match=r"state\.db: file is not a database; restore it"):
         open_state(path)
 
 
@@ -386,7 +388,7 @@ def test_a_file_that_this_user_may_not_open_is_told_with_its_permissions() -> No
             now = os.geteuid()
         finally:
             os.seteuid(user)
-        assert f"its permissions ({mode:04o}, owner {owner}), or its directory's, keep" in str(
+        assert f"its permissions are {mode:04o}, its owner is {owner}; run helr" in str(
             caught.value
         )
         assert f"this user ({now}) out" in str(caught.value)
