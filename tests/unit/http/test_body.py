@@ -142,7 +142,7 @@ def test_work_that_yields_nothing_is_bounded_in_size_and_time(depth: int) -> Non
     def late() -> None:
         nonlocal checks
         checks += 1
-        if checks > 50:
+        if checks > 10:
             raise Late("request_secs", 5)
 
     buffer = Buffer(threading.Semaphore(1), Deadline(Timeouts(5, 60, 5), Clock()))

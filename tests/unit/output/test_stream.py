@@ -29,6 +29,7 @@ from helr.pytest_plugin import FakeClock
 from helr.state.memory import MemoryStore
 from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
+from tests.support import some
 from tests.unit.output.support import Batch, Lanes
 
 SETPIPE, GETPIPE = 1031, 1032
@@ -463,7 +464,7 @@ def eight_blocks(source: str = "s") -> Batch:
     return Batch(source, [LINE] * len(ids), page)
 
 
-@pytest.mark.parametrize("number", range(1, BLOCKS + 1))
+@pytest.mark.parametrize("number", some(range(1, BLOCKS + 1)))
 @pytest.mark.parametrize("ends", ["unlocked", "killed"])
 def test_a_state_locked_at_any_block_repeats_that_block_at_most(
     pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, ends: str
@@ -509,7 +510,7 @@ class FullFrom(LockedFrom):
         self._db.execute("PRAGMA max_page_count = 1000000")
 
 
-@pytest.mark.parametrize("number", range(1, BLOCKS + 1))
+@pytest.mark.parametrize("number", some(range(1, BLOCKS + 1)))
 def test_a_state_that_is_full_at_any_block_repeats_a_block_at_most(
     pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -1,0 +1,70 @@
+"""A poll's budget: pages, bytes and time, and what a poll says that it has done."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from helr.engine.poll import Budget
+from helr.engine.position import Fresh
+from helr.engine.watermark import Times
+from helr.model import Pagination, Resilience, Source, Timeouts
+from helr.page.page import Page
+from helr.pagination import LAST, More
+from helr.pytest_plugin import FakeClock
+from tests.unit.support import make_source, respond
+
+
+def source(pages: int = 100, secs: float | None = None, **changes: object) -> Source:
+    limits = Resilience(Timeouts(1, 1, 1, poll_tick_secs=secs))
+    return make_source(pagination=Pagination(max_pages=pages), resilience=limits, **changes)
+
+
+def page(events: int = 3, size: int = 100, more: bool = True) -> Page:
+    return Page(respond(), raws=[b"{}"] * events, size=size, next=More("c") if more else LAST)
+
+
+def fresh(reached: float | None = None) -> Fresh:
+    times = None if reached is None else Times([reached], [reached])
+    return Fresh(None, [], times)
+
+
+def test_a_summary_adds_the_pages_up(fake_clock: FakeClock) -> None:
+    budget = Budget(source(), fake_clock)
+    budget.spend(page(3), fresh(50.0), 2)
+    budget.spend(page(4, more=False), fresh(), 0)  # without a time: as far back as before
+    done = budget.summary
+    assert (done.pages, done.bytes, done.events, done.delivered) == (2, 200, 7, 2)
+    assert (done.more, done.reached) == (False, 50.0)
+
+
+def test_max_pages_ends_it(fake_clock: FakeClock) -> None:
+    budget = Budget(source(pages=2), fake_clock)
+    assert budget.exhausted(0) is None
+    budget.spend(page(), fresh(), 3)
+    assert budget.exhausted(0) is None
+    budget.spend(page(), fresh(), 3)
+    assert budget.exhausted(0) == "max_pages"
+    assert budget.summary.more
+
+
+@pytest.mark.parametrize(("size", "limit"), [(499, None), (500, "max_bytes"), (501, "max_bytes")])
+def test_max_bytes_counts_whole_pages(size: int, limit: str | None, fake_clock: FakeClock) -> None:
+    budget = Budget(source(max_bytes=500), fake_clock)
+    budget.spend(page(size=size), fresh(), 3)
+    assert budget.exhausted(0) == limit
+
+
+def test_poll_tick_secs_counts_the_wait_before_the_next_page(fake_clock: FakeClock) -> None:
+    budget = Budget(source(secs=60), fake_clock)
+    fake_clock.time += 50
+    assert budget.exhausted(9) is None
+    assert budget.exhausted(10) == "poll_tick_secs"
+    fake_clock.ahead = 3600  # someone sets the wall clock
+    assert budget.exhausted(0) is None
+
+
+def test_without_it_a_poll_may_take_any_time(fake_clock: FakeClock) -> None:
+    budget = Budget(replace(source(), max_bytes=None), fake_clock)
+    fake_clock.time += 1e6
+    assert budget.exhausted(1e6) is None
