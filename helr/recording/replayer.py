@@ -209,7 +209,7 @@ class ReplayTransport:
                 source=self._name,
             )
         return MissingError(
-            f"{path} is missing: the recorded run got no complete response there, or requested less",
+            f"{path} is missing: the recorded run got no complete response, or requested less",
             do="record again, or replay with the config of the recording",
             source=self._name,
         )

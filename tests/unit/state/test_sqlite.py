@@ -391,7 +391,7 @@ def test_a_file_that_this_user_may_not_open_is_told_with_its_permissions() -> No
         assert f"its permissions are {mode:04o}, its owner is {owner}; run helr" in str(
             caught.value
         )
-        assert f"this user ({now}) out" in str(caught.value)
+        assert f"unable to open database file as user {now}" in str(caught.value)
 
 
 def test_a_commit_waits_for_the_disk_every_few_seconds(
