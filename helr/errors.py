@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """What is wrong with a part of the configuration, and what to do about it."""
+    """What is wrong with a part of the configuration, and what to do about it. `key`: the key
+    below that part which it is about, if one is."""
 
     what: str
     do: str = ""
+    key: str = ""
 
     def __str__(self) -> str:
         return f"{self.what}; {self.do}" if self.do else self.what

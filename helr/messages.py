@@ -48,7 +48,7 @@ class Response(Struct, eq=False):
             slot.release()
 
 
-def with_headers(request: Request, **headers: str) -> Request:
+def with_headers(request: Request, /, **headers: str) -> Request:
     """The request with these headers, whatever the case of those that it has already."""
     names = {name.lower() for name in headers}
     others = {name: value for name, value in request.headers.items() if name.lower() not in names}

@@ -18,8 +18,8 @@ from helr.secrets import secret
 
 class Basic:
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._user = Secret(options, "user", shown=True)
-        self._password = Secret(options, "password", may_be_empty=True)
+        self._user = Secret(options, "user", shown=True, encoded=True)
+        self._password = Secret(options, "password", may_be_empty=True, encoded=True)
 
     def check(self) -> Problem | None:
         return self._user.check() or self._colon() or self._password.check()

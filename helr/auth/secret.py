@@ -25,7 +25,8 @@ class Secret:
     """`key`: how its two keys begin (`token` for `token_env`, `token_file`), and what it is called.
 
     `prefix`: the word that is sent before it and must not be part of it. `may_be_empty`: as some
-    passwords are. `shown`: as a user's name beside a password may be.
+    passwords are. `shown`: as a user's name beside a password may be. `encoded`: it is not sent as
+    it is, and may have any letters.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Secret:
         prefix: str = "",
         may_be_empty: bool = False,
         shown: bool = False,
+        encoded: bool = False,
     ) -> None:
         self._key = key
         self._path: str | None = options.get(f"{key}_file")
@@ -43,6 +45,7 @@ class Secret:
         self._prefix = prefix
         self._may_be_empty = may_be_empty
         self._shown = shown
+        self._encoding = "utf-8" if encoded else "latin-1"
 
     def value(self) -> str:
         """The secret as it is now. Raises SecretError."""
@@ -58,7 +61,8 @@ class Secret:
         try:
             self.value()
         except SecretError as error:
-            return Problem(error.what, error.do)
+            used = f"{self._key}_file" if self._path else f"{self._key}_env"
+            return Problem(error.what, error.do, used)
         return None
 
     def _read(self) -> str | Problem:
@@ -116,7 +120,7 @@ class Secret:
         if not value.isprintable() and any(ord(c) < 32 or ord(c) == 127 for c in value):
             return Problem(f"{place} holds control characters", f"copy the {self._key} again")
         try:
-            value.encode("latin-1")
+            value.encode(self._encoding)
         except UnicodeError:
             return Problem(
                 f"{place} holds characters that no HTTP header can carry",

@@ -17,9 +17,21 @@ from helr.engine import watermark
 from helr.errors import UnusableError
 from helr.log import counted, printable
 from helr.model import Config, Source
+from helr.pagination import open_pagination
 from helr.state import export, peek
 from helr.state.lock import hold_source
-from helr.state.records import LISTS, RESERVED, Checkpoint, Stored
+from helr.state.records import (
+    CHAIN,
+    EDGE_MARK,
+    LISTS,
+    LOOKBACK_FROM,
+    RESERVED,
+    RESETS,
+    TOKEN_MARK,
+    TOKENS,
+    Checkpoint,
+    Stored,
+)
 from helr.state.sqlite import SqliteStore
 from helr.timestamps import instant, spelling
 
@@ -59,7 +71,7 @@ class StateCommand:
             print(f"  ids: {counted(len(ids), 'delivered id')}")
         if stored.marks:
             events = sum(map(len, watermark.unpacked(stored.marks).values()))
-            cursors = sum(kind == "cursor" for kind, _, _ in stored.marks)
+            cursors = sum(kind == TOKEN_MARK for kind, _, _ in stored.marks)
             print(f"  marks: {events + cursors}")
 
     def reset(self, name: str, *, hold_only: bool) -> None:
@@ -79,9 +91,9 @@ class StateCommand:
         it. Either also deletes the records that would suppress events of the old position.
         """
         source = self._known(name)
-        mark = _state_key(source)
-        if key not in ("cursor", mark):
-            known = ", ".join(filter(None, ("cursor", mark)))
+        mark, token = _state_key(source), open_pagination(source.pagination).state_key
+        if not key or key not in (token, mark):
+            known = ", ".join(filter(None, (token, mark)))
             raise UnusableError(
                 f"{key} is not a key of this source", do=f"set one of: {known}", source=name
             )
@@ -91,13 +103,14 @@ class StateCommand:
         change = Checkpoint(values={key: value or None})
         store = self._changing(name)
         if key == mark:
-            change.values |= dict.fromkeys(("cursor", "chain", "lookback_from", "resets"))
-            change.forget += [("cursor", None), ("edge", None)]
-            if "cursor" in store.load(name).values:
+            open_chain = (*TOKENS, CHAIN, LOOKBACK_FROM, RESETS)
+            change.values |= dict.fromkeys(open_chain)
+            change.forget += [(TOKEN_MARK, None), (EDGE_MARK, None)]
+            if store.load(name).values.keys() & set(TOKENS):
                 print(f"{name}: the open chain is abandoned; the next poll starts a new one")
-        elif key == "cursor":
-            change.values |= {} if value else dict.fromkeys(("chain", "resets"))
-            change.forget.append(("cursor", None))
+        else:
+            change.values |= {} if value else dict.fromkeys((CHAIN, RESETS))
+            change.forget.append((TOKEN_MARK, None))
         store.commit(name, [change])
         print(printable(f"{name}: {key} = {value}"))
 

@@ -25,10 +25,11 @@ def secrets(name: str, source: dict[str, Any], environ: Mapping[str, str]) -> It
 
         problem = open_auth(auth_from(source["auth"])).check()
         if problem:
-            used = next((key for key in source["auth"] if key.endswith(("_file", "_env"))), "")
             advice = hints.advice(str(source["url"]), code="missing_secret")
             do = "; ".join(filter(None, (problem.do, advice)))
-            yield ("sources", name, "auth", used), Problem(problem.what, do)
+            place = ("sources", name, "auth", problem.key)
+            known = place if problem.key in source["auth"] else place[:-1]
+            yield known, Problem(problem.what, do)
     given = source.get("resilience", {}).get("tls", {})
     tls = tls_from(given)
     path: KeyPath = ("sources", name, "resilience", "tls")

@@ -88,6 +88,7 @@ class Poller:
         self.observe = observe
         self.clock = self.retry.client.clock
         self.log = for_source(source.name, source.label_key, source.label_value)
+        self._stale = False  # whether the position is not yet that of the state that is there
 
     def poll(self) -> Summary:
         """Raises PollError (StateError, HeldError … among them), OutputGoneError, Stopped.
@@ -144,13 +145,13 @@ class Poller:
 
     def _circle(self) -> TokenRefusedError:
         return TokenRefusedError(
-            "the API gave a next cursor that it has already given in this chain, which would "
-            "never end",
+            "the API gave a next cursor that it has already given in this chain, as it does where "
+            "it does not know pagination.cursor_param",
             200,
             None,
             where=safe_url(self.source.url),
-            do="check pagination.cursor_param, which the API may not know; with on_cursor_error: "
-            "reset the next poll starts from the first page",
+            do="check pagination; with on_cursor_error: reset the next poll starts from the first "
+            "page",
             source=self.source.name,
         )
 
@@ -172,8 +173,9 @@ class Poller:
     def _follow_state(self) -> None:
         """Where the state file was deleted, write all of it again; where it was replaced, obey the
         new one."""
-        if self.state.is_current():
+        if self.state.is_current() and not self._stale:
             return
+        self._stale = True  # until all of it is done, as any step may fail
         self.lane.rebase(None)
         self.state.accept()
         there = self.state.load()
@@ -186,3 +188,4 @@ class Poller:
             checkpoint = self.position.everything()
             checkpoint.values |= self.retry.held_back()
             self.lane.rebase(checkpoint)
+        self._stale = False

@@ -234,7 +234,7 @@ class Position:
         chain = self._continued(page, fresh.times)
         circles = self._circles(page)
         point = self.point if circles else self._moved(page, chain)
-        advance = self._advance(point)
+        advance = self._advance(point, finished=isinstance(page.next, Keep))
         advance.circles = circles
         advance.ended = not isinstance(page.next, More)
         if isinstance(page.next, Keep):
@@ -244,7 +244,7 @@ class Position:
         if fresh.times:
             self._mark_edge(advance, page, fresh.times)
         self._name_api(checkpoint)
-        if advance.ended:  # the end of the chain is the poll's: one commit for both
+        if advance.ended and not circles:  # the chain's end is the poll's: one commit for both
             checkpoint.values[records.SUCCESS] = str(int(page.received))
         return advance
 
@@ -269,7 +269,7 @@ class Position:
         """Whether the page names a next token that this chain has already been given."""
         token = page.token
         if isinstance(page.next, Keep):
-            return token == self.point.token and bool(page.raws)
+            return page.next.named and token == self.point.token and bool(page.raws)
         return token is not None and (token == self.point.token or _short(token) in self.tokens)
 
     def _moved(self, page: Page, chain: Chain) -> Point:
@@ -293,8 +293,9 @@ class Position:
             since = max((each for each in known if each is not None), default=chain.began)
         return Point(mark, since=since if since is not None and since < at else None)
 
-    def _advance(self, point: Point) -> Advance:
-        """To another point, with the checkpoint that records only that."""
+    def _advance(self, point: Point, *, finished: bool = False) -> Advance:
+        """To another point, with the checkpoint that records only that. `finished`: it is the end
+        of a list, though there is a token."""
         before, changes = self.point, dict[str, str | None]()
         checkpoint = Checkpoint(values=changes, capacity=self._capacity)
         if point.token != before.token:
@@ -309,7 +310,7 @@ class Position:
             changes[self._incremental.state_key] = point.watermark
         if point.since != before.since:
             changes[records.LOOKBACK_FROM] = None if point.since is None else f"{point.since:.6f}"
-        resets = self.resets if point.token is not None else 0
+        resets = 0 if finished or point.token is None else self.resets
         if resets != self.resets:
             changes[records.RESETS] = None
         return Advance(point, checkpoint, resets=resets)

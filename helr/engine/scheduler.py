@@ -101,11 +101,20 @@ class Scheduler:
         """Wait for the end of a piece of work; its exit status."""
         news = self._news.get()
         if isinstance(news.error, OutputGoneError):
-            with suppress(queue.Empty):
-                news = _more_telling(self._news.get(timeout=_TOGETHER_SECS), news)
+            raise self._signal() or news.error
         if news.error:
             raise news.error
         return news.status
+
+    def _signal(self) -> Exception | None:
+        """A signal that comes together with the loss of the output, which it explains."""
+        end = time.monotonic() + _TOGETHER_SECS
+        with suppress(queue.Empty):
+            while (left := end - time.monotonic()) > 0:
+                error = self._news.get(timeout=left).error
+                if isinstance(error, _SignalledError):
+                    return error
+        return None
 
     # -- the end of a one-shot run
 
@@ -233,11 +242,6 @@ class Scheduler:
         are = "is" if count == 1 else "are"
         tail = f"; {counted(count, 'written event')} {are} unconfirmed and will be sent again"
         log.info("stopped by signal %d%s%s", signal, early, tail if count else "")
-
-
-def _more_telling(second: _News, first: _News) -> _News:
-    """Of two that came together: a signal to a whole pipeline ends its reader too."""
-    return second if second.error else first
 
 
 def _status(error: Exception | None) -> int:

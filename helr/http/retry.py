@@ -93,8 +93,7 @@ class Retry:
         """Wait until another try makes sense. Raises the error, or HeldError, where none does."""
         if error.final and self.client.cookie_ignored:
             # only another node of the API may know the token
-            error.do = "; ".join(filter(None, (error.do, "the server sets a cookie: try "
-                                               "`cookies: chain`")))  # fmt: skip
+            error.what += ", and the server sets a cookie: `cookies: chain` may help"
         self._tell_breaker(error, response)
         wait, reason = self._wait_after(error, response, number, until)
         self._log.info(

@@ -33,7 +33,7 @@ from helr.http.head import MOST_BYTES, BadAnswer, framing, read_head
 from helr.http.timeouts import Deadline
 from helr.messages import Request
 from helr.model import Source
-from helr.urls import safe_url
+from helr.urls import origin, safe_url
 
 
 class Urllib3Reply:
@@ -96,11 +96,23 @@ class Urllib3Transport:
         Raises PollError (see failures.py), Late when a limit runs out, Stopped.
         """
         fault = partial(explain, name=self._name, url=request.url, own_ca=self._own_ca)
+        if request.url != self._url:
+            self._check_origin(request.url)
         try:
             self._prepare(request.url, request.params, request.headers)
             return Urllib3Reply(self._send(self._request), fault)
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             raise fault(error) from error
+
+    def _check_origin(self, url: str) -> None:
+        """The pool has one origin, and the headers hold credentials: a last line of defence."""
+        try:
+            same = origin(url) == origin(self._url)
+        except ValueError:
+            same = False
+        if not same:
+            what = "not requested: it does not have the origin of `url`"
+            raise RefusedError(what, where=safe_url(url), do="check `url`", source=self._name)
 
     def _prepare(
         self, url: str, params: tuple[tuple[str, str], ...], headers: Mapping[str, str]

@@ -77,10 +77,10 @@ class Decoder:
         token that was sent, BadPageError for anything that is not a page.
         """
         if self._says_nothing_new(response):
-            return Page(response)
+            return self._empty_page(response)
         if not 200 <= response.status < 300:
             if (means := self._meaning(response)) == "empty":
-                return Page(response)
+                return self._empty_page(response)
             raise api_error(self.source, response, means)
         body = self._bounded(response)
         try:
@@ -116,6 +116,9 @@ class Decoder:
         conditional = any(name.lower().startswith("if-") for name in self.source.headers)
         return response.status != 304 or (conditional and response.request.token is None)
 
+    def _empty_page(self, response: Response) -> Page:
+        return Page(response, next=self._next(response, _Found([], {}, {})))
+
     def _bounded(self, response: Response) -> bytes | bytearray:
         if over := values_over(response.body, self.source.max_response_values):
             limit = f"max_response_values ({self.source.max_response_values})"
@@ -125,7 +128,8 @@ class Decoder:
 
     def _next(self, response: Response, found: _Found) -> Next:
         last = {path: _last(found.fields.get(path)) for path in self.pagination.event_paths}
-        answer = Answer(found.beside, response.headers, response.address, len(found.raws), last)
+        count = len(found.raws) + len(found.rejects)
+        answer = Answer(found.beside, response.headers, response.address, count, last)
         try:
             return self.pagination.next(response.request.token, answer)
         except BadTokenError as error:
@@ -195,7 +199,8 @@ class Decoder:
             [], {}, {path: json_fallback.dig(whole, path) for path in self._beside}, (), whole
         )
         means = error_rules.meaning(self.source.error_rules, found.beside.get)
-        leads_on = not means and self._next(response, found) != LAST
+        after = self._next(response, found)
+        leads_on = not means and (isinstance(after, More) or getattr(after, "named", False))
         return found if means == "empty" or leads_on else None
 
     def _meaning(self, response: Response) -> str:

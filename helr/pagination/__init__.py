@@ -26,9 +26,13 @@ class More(NamedTuple):
 
 
 class Keep(NamedTuple):
-    """There is nothing more for now: the poll ends, and the next one asks with `token`."""
+    """There is nothing more for now: the poll ends, and the next one asks with `token`.
+
+    `named`: the answer named it; else it is the one that was sent.
+    """
 
     token: str
+    named: bool = True
 
 
 Next = Last | More | Keep

@@ -38,8 +38,11 @@ class Ends:
         found = self._kind.next(token, answer)
         if found != LAST and not self._ended(answer):
             return found
-        kept = getattr(found, "token", token) if self._keep else None
-        return LAST if kept is None else Keep(kept)
+        if not self._keep:
+            return LAST
+        named = getattr(found, "token", None)
+        kept = token if named is None else named
+        return LAST if kept is None else Keep(kept, named is not None)
 
     def _ended(self, answer: Answer) -> bool:
         if self._more_path and not self._says_more(answer.values.get(self._more_path)):

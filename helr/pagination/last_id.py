@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from helr.messages import Request, with_param
 from helr.model import Pagination
-from helr.pagination import LAST, Answer, More, Next, token_in
+from helr.pagination import LAST, Answer, BadTokenError, More, Next, token_in
 
 
 class LastId:
-    state_key = "cursor"
+    state_key = "last_id"
     body_paths = ()
 
     def __init__(self, id_path: str, id_param: str) -> None:
@@ -21,6 +21,8 @@ class LastId:
     def next(self, token: str | None, answer: Answer) -> Next:
         (path,) = self.event_paths
         found = token_in(answer.last.get(path), "the id of the last event", "pagination.id_path")
+        if found is None and answer.events:
+            raise BadTokenError("the last event has no id", "check pagination.id_path")
         return LAST if found is None else More(found)
 
     def apply(self, request: Request, token: str | None) -> Request:

@@ -12,7 +12,7 @@ from helr.credentials import is_secret_name
 from helr.messages import Request
 from helr.model import Pagination
 from helr.pagination import LAST, Answer, BadTokenError, More, Next, token_in
-from helr.urls import origin, safe_url, without_user_info
+from helr.urls import origin, safe_url
 
 
 class NextUrl:
@@ -47,7 +47,7 @@ def resolved(base: str, address: str, where: str) -> str:
     Raises BadTokenError for one that is not an address, or is at another origin.
     """
     try:
-        whole = urljoin(without_user_info(base), address.strip())
+        whole = _bare(urljoin(base, address.strip()))
         same = origin(whole) == origin(base)
     except ValueError:
         raise BadTokenError("the next address is not a URL", f"check {where}") from None
@@ -57,30 +57,54 @@ def resolved(base: str, address: str, where: str) -> str:
             "because the credentials would be sent there",
             f"check {where}, or put the right origin into `url`",
         )
-    return _without_credentials(without_user_info(whole), base)
+    return _without_credentials(whole, base)
 
 
 def addressed(request: Request, token: str) -> Request:
     """The request for an address that is all there is to ask with, but for the credentials.
 
     Its query is not taken apart and put together again: a token in it may not survive that.
+    Raises BadTokenError for one of another origin, as `url` may have changed since it was kept.
     """
-    there = {name for name, _ in _pairs(token)}
+    try:
+        same = origin(token) == origin(request.url)
+    except ValueError:
+        same = False
+    if not same:
+        raise BadTokenError(
+            f"the saved next address, {safe_url(token)}, does not have the origin of `url`",
+            "`helr state reset` starts over",
+        )
+    there = {name.lower() for name, _ in _pairs(token)}
     params = tuple(
         (name, value)
         for name, value in request.params
-        if is_secret_name(name) and name not in there
+        if is_secret_name(name) and name.lower() not in there
     )
     return Request(token, params, request.headers, token)
 
 
+def _bare(url: str) -> str:
+    """A URL as it is requested: without user, password and fragment."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+
+
 def _without_credentials(address: str, asked: str) -> str:
-    sent = {pair for pair in _pairs(asked) if is_secret_name(pair[0])}
+    sent = {_folded(pair) for pair in _pairs(asked) if is_secret_name(pair[0])}
     if not sent:
         return address
     before, _, query = address.partition("?")
-    kept = [part for part in query.split("&") if part and not sent & {*_pairs(f"?{part}")}]
+    kept = [
+        part
+        for part in query.split("&")
+        if part and not sent & {_folded(pair) for pair in _pairs(f"?{part}")}
+    ]
     return f"{before}?{'&'.join(kept)}" if kept else before
+
+
+def _folded(pair: tuple[str, str]) -> tuple[str, str]:
+    return pair[0].lower(), pair[1]
 
 
 def _pairs(url: str) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ END = "short_page"
 
 
 class Offset:
-    state_key = "cursor"
+    state_key = "offset"
     body_paths = ()
     event_paths = ()
 

@@ -15,7 +15,7 @@ FIRST = 1
 
 
 class PageOffset:
-    state_key = "cursor"
+    state_key = "page"
     body_paths = ()
     event_paths = ()
 

@@ -164,7 +164,11 @@ class _RecordingClient(Client):
 
     def send(self, request: Request) -> Response:
         response = super().send(request)
-        self._recording.save(response)
+        try:
+            self._recording.save(response)
+        except BaseException:
+            response.release()
+            raise
         return response
 
 

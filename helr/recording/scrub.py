@@ -25,11 +25,14 @@ def headers(given: Mapping[str, str]) -> dict[str, str]:
     are left out.
     """
     encoded = given.get("Content-Encoding")
-    return {
-        name: HIDDEN if is_secret_name(name) else hidden_in_urls(value)
-        for name, value in given.items()
-        if not (encoded and name.lower() in _DECODED)
-    }
+    kept: dict[str, str] = {}
+    for name, value in given.items():
+        if encoded and name.lower() in _DECODED:
+            continue
+        shown = HIDDEN if is_secret_name(name) else hidden_in_urls(value)
+        # several of a name, such as Link, are one list (RFC 9110 §5.3)
+        kept[name] = f"{kept[name]}, {shown}" if name in kept and shown != HIDDEN else shown
+    return kept
 
 
 def body(given: bytes | bytearray) -> bytes:

@@ -4,6 +4,7 @@
 | --- | --- |
 | `cursor` | the token of the next page, as the API gave it (the Rust helr has the same) |
 | `next_url` | the same, where the token is a URL (the Rust helr has the same) |
+| `last_id`, `page`, `offset` | the same, with these kinds of pagination |
 | each `incremental_from.state_key` | the watermark, spelled as the API spells times |
 | `chain` | JSON of `Chain`: the chain of the token; none beside a Rust helr's token |
 | `lookback_from` | Unix seconds from which the next chain's lookback counts |
@@ -29,6 +30,7 @@ from helr.numbers import number, whole
 from helr.timestamps import EARLIEST, LATEST
 
 CURSOR, NEXT_URL = "cursor", "next_url"
+TOKENS = (CURSOR, NEXT_URL, "last_id", "page", "offset")  # a key for each kind of pagination
 CHAIN = "chain"
 LOOKBACK_FROM = "lookback_from"
 RESETS = "resets"
@@ -39,7 +41,7 @@ IDS, MARKS = LISTS = "ids", "marks"  # their names in an export
 EDGE_MARK, TOKEN_MARK = "edge", "cursor"  # the kinds of marks
 
 RESERVED = frozenset(
-    (CURSOR, NEXT_URL, CHAIN, LOOKBACK_FROM, RESETS, RETRY_AFTER, BREAKER, SUCCESS, API, IDS, MARKS)
+    (*TOKENS, CHAIN, LOOKBACK_FROM, RESETS, RETRY_AFTER, BREAKER, SUCCESS, API, IDS, MARKS)
 )
 
 Mark = tuple[str, bytes, float]  # kind, digests, at (Unix seconds)

@@ -277,6 +277,50 @@ def test_a_feed_whose_token_is_refused_begins_again_at_its_newest_event(
     assert f"since={EVENTS[-1]['at']}" in api.asked[0]
 
 
+@pytest.mark.parametrize("kind", ["cursor", ADDRESSED[0]])
+def test_refusals_with_good_polls_between_them_are_not_in_a_row(
+    helr: Helr, api: Api, kind: str
+) -> None:
+    api.feed = True
+    configure(helr, api, pagination={**KINDS[kind], "keep": True}, on_cursor_error="reset")
+    for _ in range(3):
+        api.forgotten = 0
+        assert helr.run("run", "--once").returncode == 0
+        api.forgotten = 1000
+        assert "in a row" not in helr.run("run", "--once").stderr
+
+
+def test_a_saved_address_is_not_requested_when_the_url_names_another_host(
+    helr: Helr, api: Api
+) -> None:
+    configure(helr, api, pagination={**KINDS["link_header"], "max_pages": 1})
+    assert len(ids(helr.run("run", "--once").stdout)) == PAGE
+    api.asked.clear()
+    moved = api.url.replace("127.0.0.1", "localhost")
+    configure(helr, api, url=moved, pagination=KINDS["link_header"])
+    refused = helr.run("run", "--once")
+    assert (refused.returncode, refused.stdout, api.asked) == (1, "", [])
+    assert "does not have the origin of `url`; `helr state reset` starts over" in refused.stderr
+    assert helr.run("state", "reset", "s").returncode == 0
+    assert ids(helr.run("run", "--once").stdout) == ALL
+
+
+def test_several_link_headers_are_replayed_as_they_were_recorded(helr: Helr, api: Api) -> None:
+    configure(helr, api, pagination=KINDS["link_header"])
+    live = helr.run("run", "--once", "--record-dir", "rec")
+    replay = helr.run("run", "--once", "--replay-dir", "rec")
+    assert (replay.returncode, replay.stdout) == (0, live.stdout)
+
+
+def test_a_position_of_any_kind_can_be_set(helr: Helr, api: Api) -> None:
+    configure(helr, api, pagination=KINDS["offset"])
+    assert helr.run("state", "set", "s", "offset", "150").returncode == 0
+    assert ids(helr.run("run", "--once").stdout) == ALL[150:]
+    refused = helr.run("state", "set", "s", "cursor", "150")
+    assert refused.returncode == 2
+    assert "set one of: offset, since" in refused.stderr
+
+
 # -- a state that another helr left in mid-chain
 
 

@@ -29,6 +29,13 @@ def test_a_prefix_comes_before_it_and_a_header_of_any_case_is_replaced(
     assert sent == {"Accept": "*/*", "Authorization": "Token key-never-shown-8"}
 
 
+def test_a_header_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "key-never-shown-9")
+    for header in ("request", "self", "headers"):
+        auth = open_auth(Auth("api_key", {"header": header, "key_env": "KEY"}))
+        assert sent_headers(auth) == {header: "key-never-shown-9"}
+
+
 def test_a_key_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KEY", raising=False)
     auth = open_auth(Auth("api_key", {"header": "X-Api-Key", "key_env": "KEY"}))

@@ -24,11 +24,11 @@ def login(auth: Auth) -> str:
 
 def test_both_from_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_USER", "ann@example.com/token")
-    monkeypatch.setenv("API_PASSWORD", "pässword-9")
+    monkeypatch.setenv("API_PASSWORD", "pässw€rd-9")
     auth = Auth("basic", OPTIONS)
     assert open_auth(auth).check() is None
-    assert login(auth) == "ann@example.com/token:pässword-9"
-    assert redact("ann@example.com/token has pässword-9") == "ann@example.com/token has ***"
+    assert login(auth) == "ann@example.com/token:pässw€rd-9"
+    assert redact("ann@example.com/token has pässw€rd-9") == "ann@example.com/token has ***"
 
 
 def test_an_empty_password_is_legal_and_makes_the_user_the_secret(

@@ -51,7 +51,7 @@ def test_a_fifo_is_opened_as_soon_as_it_has_a_reader(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", [None, "/dev/null"])
 def test_only_a_regular_file_can_be_rotated(path: str | None) -> None:
-    with pytest.raises(UnusableError, match="--output-rotate needs -o FILE"):
+    with pytest.raises(UnusableError, match="--output-rotate requires -o FILE"):
         opened(path, Rotation(5))
 
 

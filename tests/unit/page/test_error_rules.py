@@ -14,7 +14,7 @@ from helr.page.api_error import ApiError, BadPageError, TokenRefusedError
 from helr.page.decoder import Decoder
 from helr.page.error_rules import meaning
 from helr.page.page import Page
-from helr.pagination import open_pagination
+from helr.pagination import Keep, More, open_pagination
 
 URL = "https://api.example.com/logs"
 RULES = (
@@ -122,6 +122,36 @@ def test_a_page_without_its_events_is_empty_where_the_config_says_so() -> None:
         decode({"kind": "other"})
     page = decode({"kind": "activities"}, 404)
     assert (list(page.raws), page.token) == ([], None)
+
+
+def test_in_a_feed_only_a_token_in_the_answer_makes_it_a_page() -> None:
+    feed = {"token": "t", "rules": (), "keep": True}
+    with pytest.raises(BadPageError, match="has no array of events"):
+        decode({"status": "maintenance"}, **feed)
+    assert decode({"next": "n"}, **feed).token == "n"
+
+
+@pytest.mark.parametrize(("status", "body"), [(204, b""), (404, b'{"kind":"activities"}')])
+def test_a_feed_keeps_its_token_when_the_status_alone_is_an_empty_page(
+    status: int, body: bytes
+) -> None:
+    page = decode(body, status, token="t", keep=True)
+    assert (list(page.raws), page.next) == ([], Keep("t", named=False))
+
+
+def test_what_was_set_aside_counts_for_a_short_page() -> None:
+    options = {"offset_param": "o", "limit_param": "l"}
+    source = Source(
+        "s",
+        URL,
+        Resilience(Timeouts(1, 1, 1)),
+        pagination=Pagination("offset", options=options, limit=2),
+        on_parse_error="skip_event",
+    )
+    data = b'{"items":[{"id":1},null]}'
+    response = Response(Request(URL), URL, "/logs", 200, {}, data, 1_700_000_000.0)
+    page = Decoder(source, open_pagination(source.pagination), ["id"])(response)
+    assert (len(page.raws), page.next) == (1, More("2"))
 
 
 def test_a_page_without_its_events_that_looks_like_an_error_is_one() -> None:

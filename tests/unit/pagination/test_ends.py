@@ -8,7 +8,7 @@ import pytest
 
 from helr.messages import Request
 from helr.model import Pagination
-from helr.pagination import LAST, Answer, Keep, More, Next, open_pagination
+from helr.pagination import LAST, Answer, BadTokenError, Keep, More, Next, open_pagination
 
 CURSOR = {"cursor_param": "after", "cursor_path": "next"}
 
@@ -63,7 +63,7 @@ def test_a_feed_keeps_what_led_on() -> None:
     assert isinstance(following(3, keep=True), More)
     assert isinstance(following(3, keep=True, more_path="more", more=False), Keep)
     kept = following(3, token="old", next_=None, keep=True)
-    assert (type(kept), kept) == (Keep, Keep("old"))
+    assert (type(kept), kept) == (Keep, Keep("old", named=False))
     assert following(0, token=None, next_=None, keep=True) == LAST
 
 
@@ -101,5 +101,7 @@ def test_the_last_id() -> None:
     assert pagination.event_paths == ("id",)
     assert pagination.next(None, Answer({}, {}, "", 2, {"id": "b"})) == More("b")
     assert pagination.next("b", Answer({}, {}, "", 0, {"id": None})) == LAST
+    with pytest.raises(BadTokenError, match="the last event has no id"):
+        pagination.next("b", Answer({}, {}, "", 2, {"id": None}))
     asked = pagination.apply(Request("https://h/"), "b")
     assert (asked.params, asked.token) == ((("after", "b"),), "b")

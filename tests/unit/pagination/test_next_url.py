@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,45 @@ def test_credentials_are_not_kept_with_the_address_and_are_sent_with_it() -> Non
     request = Request("https://api.example.com/v1/logs", (("access_token", "s3cret"), ("a", "b")))
     sent = BODY.apply(request, found.token)
     assert (sent.url, sent.params) == (found.token, (("access_token", "s3cret"),))
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("https://x@api.example.com#a@evil.example.com/z", "api.example.com"),
+        ("https://evil.example.com#@api.example.com/", "evil.example.com"),
+        ("https://api.example.com@evil.example.com/z", "evil.example.com"),
+        ("https://evil.example.com\\@api.example.com/z", "api.example.com"),
+        ("/p?after=2024@zone/eu#@evil.example.com", "api.example.com"),
+    ],
+)
+def test_what_is_requested_is_what_was_checked(address: str, host: str) -> None:
+    if host != "api.example.com":
+        with pytest.raises(BadTokenError):
+            following(address)
+        return
+    found = urlsplit(following(address).token)
+    assert (found.netloc, found.fragment) == (host, "")
+
+
+def test_a_base_with_a_port_and_an_at_sign_in_its_query() -> None:
+    base = "http://audit:8080/p?after=2023@zone/eu"
+    assert following("/p?after=2024@zone/eu", base) == More(
+        "http://audit:8080/p?after=2024@zone/eu"
+    )
+
+
+def test_a_saved_address_of_another_origin_is_not_requested() -> None:
+    for token in ("https://old.example.com/v1/logs?page=2", "http://api.example.com/", "x"):
+        with pytest.raises(BadTokenError, match="does not have the origin of `url`"):
+            BODY.apply(Request("https://api.example.com/v1/logs"), token)
+
+
+def test_a_credential_is_recognized_in_another_spelling_of_its_name() -> None:
+    found = following("?apikey=S3&page=2", "https://api.example.com/v1/logs?apiKey=S3")
+    assert found == More("https://api.example.com/v1/logs?page=2")
+    sent = BODY.apply(Request("https://api.example.com/", (("apiKey", "S3"),)), found.token)
+    assert sent.params == (("apiKey", "S3"),)
 
 
 @given(st.text(max_size=60))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3 import HTTPHeaderDict
 
 from helr.credentials import hidden_in_urls
 from helr.log import secret
@@ -40,6 +41,8 @@ def test_headers_that_hold_credentials_or_describe_the_encoded_body() -> None:
     hidden = {"Date": "now", "Content-Length": "7", "set-cookie": "***", "X-Api-Key": "***"}
     assert scrub.headers(plain) == hidden
     assert scrub.headers({"Content-Encoding": "gzip", "Content-Length": "7"}) == {}
+    several = HTTPHeaderDict([("Link", "<a>; rel=next"), ("Link", "<b>; rel=self"), ("X", "1")])
+    assert scrub.headers(several) == {"Link": "<a>; rel=next, <b>; rel=self", "X": "1"}
 
 
 @given(st.binary())
