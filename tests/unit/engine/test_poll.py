@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
+from helr.engine.assemble import scheduler
 from helr.engine.poll import Budget
 from helr.engine.position import Fresh
 from helr.engine.watermark import Times
-from helr.model import Pagination, Resilience, Source, Timeouts
+from helr.errors import StateError
+from helr.http.client import Client
+from helr.messages import Request, Response
+from helr.model import Dedupe, Pagination, Resilience, Source, Timeouts
+from helr.output.file import FileOutput
 from helr.page.page import Page
 from helr.pagination import LAST, More
 from helr.pytest_plugin import FakeClock
-from tests.unit.support import make_source, respond
+from helr.state.sqlite import SqliteStore
+from tests.unit.support import URL, make_source, respond
 
 
 def source(pages: int = 100, secs: float | None = None, **changes: object) -> Source:
@@ -68,3 +77,42 @@ def test_without_it_a_poll_may_take_any_time(fake_clock: FakeClock) -> None:
     budget = Budget(replace(source(), max_bytes=None), fake_clock)
     fake_clock.time += 1e6
     assert budget.exhausted(1e6) is None
+
+
+class Api(Client):
+    """All events that there are, in one page."""
+
+    ids: list[str] = []  # noqa: RUF012 - there is one client
+
+    def send(self, request: Request) -> Response:
+        events = [{"id": name} for name in self.ids]
+        body = json.dumps({"items": events}).encode()
+        return Response(request, URL, "/logs", 200, {}, body, self.clock.now())
+
+
+@pytest.mark.parametrize("step", ["load", "commit"])
+def test_a_deleted_state_is_written_again_though_that_failed_at_first(
+    tmp_path: Path, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = tmp_path / "state.db"
+    store = SqliteStore(str(path))
+    output = FileOutput(str(tmp_path / "out"), store, fake_clock)
+    one = make_source(dedupe=Dedupe("id"))
+    (made,) = scheduler([one], store, output, clock=fake_clock, connect=Api).pollers
+    Api.ids = ["e1", "e2"]
+    assert made.poll().delivered == 2
+    for file in tmp_path.glob("state.db*"):
+        file.unlink()
+    Api.ids = ["e1", "e2", "e3"]
+
+    def locked(*_: object) -> None:
+        raise StateError("locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, step, locked)
+        with pytest.raises(StateError, match="locked"):
+            made.poll()
+    assert made.poll().delivered == 1
+    assert sorted(store.source(one.name).ids()) == ["e1", "e2", "e3"]
+    assert store.source(one.name).load().values["url"] == URL
+    store.close()

@@ -169,3 +169,15 @@ def test_a_stop_says_what_will_be_sent_again(caplog: pytest.LogCaptureFixture) -
         Run([DONE]).scheduler.run(once=False)
     assert "stopped by signal 15" in caplog.messages[-1]
     assert "3 written events are unconfirmed" in caplog.messages[-1]
+
+
+def test_a_signal_explains_an_output_that_went_away_however_often_that_is_told() -> None:
+    run = Run([Stopped()])
+    for _ in range(3):
+        run.scheduler.gone(OutputGoneError("the reader went away"))
+    run.scheduler.stop(2)
+    assert run.once() == 130
+    lost = Run([Stopped()])
+    lost.scheduler.gone(OutputGoneError("the reader went away"))
+    with pytest.raises(OutputGoneError):
+        lost.once()
