@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from helr.secrets import forget_secrets
-from tests.support import examples
+from tests.support import PAGING, examples
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -123,11 +123,7 @@ def slack_source(base: str, **changes: Any) -> dict[str, Any]:
         "url": f"{base}/audit/v1/logs",
         "auth": {"type": "bearer", "token_env": "SLACK_AUDIT_TOKEN"},
         "query_params": {"limit": 200},
-        "pagination": {
-            "strategy": "cursor",
-            "cursor_param": "cursor",
-            "cursor_path": "response_metadata.next_cursor",
-        },
+        "pagination": PAGING,
     }
     source.update(changes)
     return {key: value for key, value in source.items() if value is not None}

@@ -17,6 +17,7 @@ from helr.engine.assemble import scheduler
 from helr.output.file import FileOutput
 from helr.pytest_plugin import FakeClock
 from helr.state.memory import MemoryStore
+from tests.support import PAGING
 
 HERE = Path(__file__).parent
 URL = "https://api.slack.com/audit/v1/logs"
@@ -90,11 +91,7 @@ def _source(url: str, token: str, keys: dict[str, Any]) -> dict[str, Any]:
         "url": url,
         "auth": {"type": "bearer", "token_file": token},
         "query_params": {"limit": PAGE},
-        "pagination": {
-            "strategy": "cursor",
-            "cursor_param": "cursor",
-            "cursor_path": "response_metadata.next_cursor",
-        },
+        "pagination": PAGING,
         "resilience": {"retries": {"max_attempts": 5}, "rate_limit": {"page_delay_secs": 2}},
         **keys,
     }

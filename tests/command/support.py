@@ -7,21 +7,10 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from tests.conftest import Helr, slack_source
-
-INCREMENTAL: dict[str, Any] = {
-    "state_key": "oldest_ts",
-    "event_timestamp_path": "date_create",
-    "param_name": "oldest",
-}
-PAGING: dict[str, Any] = {
-    "strategy": "cursor",
-    "cursor_param": "cursor",
-    "cursor_path": "response_metadata.next_cursor",
-}
+from tests.support import CAREFUL, until
 
 
 def careful(url: str, **changes: Any) -> dict[str, Any]:
@@ -29,9 +18,7 @@ def careful(url: str, **changes: Any) -> dict[str, Any]:
     return slack_source(
         url,
         **{
-            "incremental_from": INCREMENTAL,
-            "dedupe": {"id_path": "id"},
-            "on_cursor_error": "reset",
+            **CAREFUL,
             "schedule": {"interval_secs": 0.1},
         }
         | changes,
@@ -49,15 +36,6 @@ def configure(helr: Helr, url: str, settle: float = 0, **changes: Any) -> None:
 def ids(output: str | bytes) -> list[str]:
     text = output.decode() if isinstance(output, bytes) else output
     return [json.loads(line)["event"]["id"] for line in text.split("\n")[:-1]]
-
-
-def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
-    """Wait for something to become true; what it became."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.005)
-    return found
 
 
 class Follow:

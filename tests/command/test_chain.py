@@ -7,16 +7,16 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from mock_server import MockSlack
-from tests.command.support import INCREMENTAL, PAGING, configure, ended, follow, ids, until
+from tests.command.support import configure, ended, follow, ids
 from tests.conftest import Helr
+from tests.support import INCREMENTAL, PAGING, Handler, http_server, until
 
 pytestmark = pytest.mark.unmeasured
 
@@ -219,37 +219,24 @@ Serve = Callable[[], tuple[str, list[dict[str, Any]], list[dict[str, str]]]]
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """An API of events with a text `at`, newest first, from `since` on (inclusive), as text."""
-    servers: list[ThreadingHTTPServer] = []
+    with ExitStack() as servers:
 
-    def start() -> tuple[str, list[dict[str, Any]], list[dict[str, str]]]:
-        events: list[dict[str, Any]] = []
-        asked: list[dict[str, str]] = []
+        def start() -> tuple[str, list[dict[str, Any]], list[dict[str, str]]]:
+            events: list[dict[str, Any]] = []
+            asked: list[dict[str, str]] = []
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                query = {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
-                asked.append(query)
-                since = query.get("since", "")
-                found = [e for e in events if not since or str(e.get("at", "9")) >= since]
-                found.sort(key=lambda e: str(e.get("at", "9")), reverse=True)
-                body = json.dumps({"events": found}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+            class Api(Handler):
+                def get(self) -> None:
+                    query = {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
+                    asked.append(query)
+                    since = query.get("since", "")
+                    found = [e for e in events if not since or str(e.get("at", "9")) >= since]
+                    found.sort(key=lambda e: str(e.get("at", "9")), reverse=True)
+                    self.answer({"events": found})
 
-            def log_message(self, *args: object) -> None:
-                pass
+            return servers.enter_context(http_server(Api)), events, asked
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}", events, asked
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 def by_text(helr: Helr, url: str, **changes: Any) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from mock_server import MockSlack
 from tests.command.support import configure, ended, follow
-from tests.command.test_ground import INCREMENTAL, PAGING, ids
+from tests.command.test_ground import ids
 from tests.conftest import Helr
+from tests.support import INCREMENTAL, PAGING
 
 
 def closed(helr: Helr, redirect: str, *args: str) -> subprocess.CompletedProcess[str]:

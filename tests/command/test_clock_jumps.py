@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.command.support import ended, follow, ids, until
+from tests.command.support import ended, follow, ids
 from tests.conftest import Helr
+from tests.support import until
 from tests.unit.http.support import Server, answer, serving
 
 LIBRARY = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), "")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from mock_server import MockSlack
-from tests.command.test_ground import CAREFUL, PAGING, ids
+from tests.command.test_ground import ids
 from tests.conftest import Helr
+from tests.support import CAREFUL, PAGING
 
 
 def test_it_tells_what_a_person_setting_it_up_wants_to_know(helr: Helr) -> None:

@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.command.support import INCREMENTAL, PAGING, ids
+from tests.command.support import ids
 from tests.conftest import Helr
+from tests.support import INCREMENTAL, PAGING
 from tests.unit.http.support import Server, answer, serving
 
 pytestmark = pytest.mark.unmeasured

@@ -9,11 +9,9 @@ import json
 import re
 import socket
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +20,7 @@ import pytest
 from mock_server import MockSlack
 from tests.conftest import ROOT, Helr, slack_source
 from tests.errors_table import entries, level_and_text, pattern
+from tests.support import INCREMENTAL, Handler, http_server
 
 pytestmark = pytest.mark.unmeasured
 
@@ -60,30 +59,12 @@ def answering(
 ) -> Iterator[str]:
     """A server with one answer to every GET; as a proxy it asks for a login. Yields its URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+    class Api(Handler):
+        def get(self) -> None:
+            self.answer(body, status, headers)
 
-        def do_CONNECT(self) -> None:
-            self.send_error(407)
-
-        def log_message(self, *args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_server(Api) as url:
+        yield url
 
 
 @contextmanager
@@ -332,12 +313,7 @@ def test_troubleshooting(helr: Helr, code: str) -> None:
 
 def test_nothing_new_is_no_reason_for_advice(helr: Helr) -> None:
     with MockSlack(events=3) as mock:
-        incremental = {
-            "state_key": "oldest_ts",
-            "event_timestamp_path": "date_create",
-            "param_name": "oldest",
-        }
-        helr.slack(mock.url, incremental_from=incremental)
+        helr.slack(mock.url, incremental_from=INCREMENTAL)
         assert len(helr.run("run", "--once").stdout.splitlines()) == 3
         idle = helr.run("run", "--once")
         assert (idle.returncode, idle.stdout) == (0, "")

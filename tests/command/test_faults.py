@@ -27,6 +27,7 @@ from mock_server import MockSlack
 from mock_server.faults import FAULTS
 from tests.conftest import Helr, slack_source
 from tests.errors_table import entries, level_and_text, pattern
+from tests.support import INCREMENTAL
 
 pytestmark = pytest.mark.unmeasured
 
@@ -268,11 +269,7 @@ def source(mock: MockSlack, config: dict[str, Any]) -> dict[str, Any]:
     return slack_source(
         mock.url,
         query_params={"limit": LIMIT},
-        incremental_from={
-            "state_key": "oldest_ts",
-            "event_timestamp_path": "date_create",
-            "param_name": "oldest",
-        },
+        incremental_from=INCREMENTAL,
         dedupe={"id_path": "id"},
         max_response_bytes=1_000_000,
         **{**config, "resilience": resilience},

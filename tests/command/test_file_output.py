@@ -13,9 +13,10 @@ from contextlib import closing, suppress
 import pytest
 
 from mock_server import MockSlack
-from tests.command.support import careful, configure, ended, follow, ids, until
+from tests.command.support import careful, configure, ended, follow, ids
 from tests.command.test_state_trouble import small_disk
 from tests.conftest import Helr
+from tests.support import until
 
 pytestmark = pytest.mark.unmeasured
 

@@ -11,24 +11,9 @@ import pytest
 
 from mock_server import MockSlack
 from tests.conftest import Helr, slack_source
+from tests.support import CAREFUL, INCREMENTAL, PAGING
 
 pytestmark = pytest.mark.unmeasured
-
-INCREMENTAL = {
-    "state_key": "oldest_ts",
-    "event_timestamp_path": "date_create",
-    "param_name": "oldest",
-}
-PAGING = {
-    "strategy": "cursor",
-    "cursor_param": "cursor",
-    "cursor_path": "response_metadata.next_cursor",
-}
-CAREFUL: dict[str, Any] = {
-    "incremental_from": INCREMENTAL,
-    "dedupe": {"id_path": "id"},
-    "on_cursor_error": "reset",
-}
 
 
 def lines(output: str) -> list[str]:

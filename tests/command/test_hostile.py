@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from mock_server import MockSlack
 from mock_server.faults import FAULTS
 from tests.conftest import Helr, slack_source
+from tests.support import Handler, http_server
 
 pytestmark = pytest.mark.unmeasured
 
@@ -26,24 +26,15 @@ ONCE = {"retries": {"max_attempts": 1}}
 def sending(write: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
     """A server that answers every request with what `write` sends. Yields its URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Api(Handler):
+        def get(self) -> None:
             try:
                 write(self)
             except OSError:
                 self.close_connection = True  # helr closed the connection
 
-        def log_message(self, *args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with http_server(Api) as url:
+        yield url
 
 
 def measured(helr: Helr, url: str, **changes: Any) -> tuple[int, int, str, str]:

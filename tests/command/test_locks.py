@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from mock_server import MockSlack
-from tests.command.support import careful, configure, ended, follow, ids, until
+from tests.command.support import careful, configure, ended, follow, ids
 from tests.conftest import Helr
+from tests.support import until
 
 pytestmark = pytest.mark.unmeasured
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mock_server import MockSlack
-from tests.command.support import careful, ended, until
+from tests.command.support import careful, ended
 from tests.conftest import Helr
+from tests.support import until
 
 pytestmark = pytest.mark.unmeasured
 

@@ -17,6 +17,7 @@ import pytest
 
 from mock_server import MockSlack
 from tests.conftest import Helr, slack_source
+from tests.support import INCREMENTAL
 
 BASE = 1_700_000_000
 LIVE = re.compile(r"\d+ pages?, [\d,]+ events.* in [\d.]+ s, [\d,]+/s")
@@ -84,12 +85,7 @@ def drawn(sent: bytes) -> list[str]:
 
 
 def test_it_tells_pages_events_rate_and_how_far_back(helr: Helr, mock: MockSlack) -> None:
-    incremental = {
-        "state_key": "oldest_ts",
-        "event_timestamp_path": "date_create",
-        "param_name": "oldest",
-    }
-    helr.slack(mock.url, incremental_from=incremental)
+    helr.slack(mock.url, incremental_from=INCREMENTAL)
     terminal = Terminal(helr, "--once", "-o", "f")
     seen = terminal.end()
     assert terminal.process.returncode == 0

@@ -6,15 +6,14 @@ import base64
 import gzip
 import html
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
 from tests.conftest import Helr, slack_source
+from tests.support import Handler, http_server
 
 TOKEN = 'xoxp-pl4nted/"to&ken"=+1'
 API_KEY = "k3y-in-a-header"
@@ -40,17 +39,17 @@ def forms(secret: str) -> set[bytes]:
     return {text.encode() for text in texts} | {base64.b64encode(raw)}
 
 
-class Parrot(BaseHTTPRequestHandler):
+class Parrot(Handler):
     """Repeats the whole request in its responses: first a 500, then a page, then a second one."""
 
     protocol_version = "HTTP/1.1"
     count = 0
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         type(self).count += 1
         told = (TOKEN, API_KEY, PARAM, PASSWORD)
         if self.count == 1:
-            self.answer(500, b"<html>" + "".join(map(html.escape, told)).encode(), "text/html")
+            self.packed(500, b"<html>" + "".join(map(html.escape, told)).encode(), "text/html")
             return
         entry = {
             "id": str(self.count),
@@ -65,33 +64,25 @@ class Parrot(BaseHTTPRequestHandler):
         cursor = CURSOR if self.count == 2 else ""
         page = {"entries": [entry], "response_metadata": {"next_cursor": cursor}}
         body = json.dumps(page, ensure_ascii=False).replace("/", "\\/").encode()
-        self.answer(200, body, "application/json")
+        self.packed(200, body, "application/json")
 
-    def answer(self, status: int, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Encoding", "gzip")
-        self.send_header("Set-Cookie", f"d={COOKIE}; path=/")
-        self.send_header("X-Session-Id", SESSION)
-        self.send_header("X-You-Said", self.headers["Authorization"])
-        self.send_header("Link", f"<http://{USER}:{quote(PASSWORD)}@h.example/?token={SESSION}>")
-        packed = gzip.compress(body)
-        self.send_header("Content-Length", str(len(packed)))
-        self.end_headers()
-        self.wfile.write(packed)
-
-    def log_message(self, *args: object) -> None:
-        pass
+    def packed(self, status: int, body: bytes, kind: str) -> None:
+        headers = {
+            "Content-Type": kind,
+            "Content-Encoding": "gzip",
+            "Set-Cookie": f"d={COOKIE}; path=/",
+            "X-Session-Id": SESSION,
+            "X-You-Said": self.headers["Authorization"],
+            "Link": f"<http://{USER}:{quote(PASSWORD)}@h.example/?token={SESSION}>",
+        }
+        self.answer(gzip.compress(body), status, headers)
 
 
 @pytest.fixture
 def parrot() -> Iterator[str]:
     Parrot.count = 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Parrot)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with http_server(Parrot) as url:
+        yield url.removeprefix("http://")
 
 
 def found_in(text: bytes) -> list[bytes]:

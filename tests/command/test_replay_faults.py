@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from helr.clock import Clock
 from helr.config import load
 from helr.engine.assemble import scheduler
 from helr.http.client import Client
+from helr.messages import Request
 from helr.model import Source
 from helr.output.file import FileOutput
 from helr.pytest_plugin import FakeClock
@@ -25,14 +27,9 @@ from mock_server import MockSlack
 from mock_server.faults import FAULTS
 from tests.cassettes import SCENARIOS
 from tests.conftest import slack_source
+from tests.support import INCREMENTAL
 
 pytestmark = pytest.mark.unmeasured
-
-
-class Unwaiting(FakeClock):
-    """The real time, which a time limit for the poll needs; only its waits take none."""
-
-    now, monotonic = Clock.now, Clock.monotonic
 
 
 # They only take time, or end in a timeout; test_record_replay.py and the HTTP tests cover them.
@@ -41,11 +38,7 @@ SLOW = {"hang", "slow", "drip-headers", "drip-body", "gzip-bomb"}
 CAREFUL: dict[str, Any] = {
     "query_params": {"limit": 10},
     "dedupe": {"id_path": "id"},
-    "incremental_from": {
-        "state_key": "oldest_ts",
-        "event_timestamp_path": "date_create",
-        "param_name": "oldest",
-    },
+    "incremental_from": INCREMENTAL,
     "transform": {"timestamp_field": "not_there", "id_field": "id"},  # so `ts` is "now"
     "on_cursor_error": "reset",
     "on_invalid_utf8": "escape",
@@ -76,7 +69,7 @@ def poll(
 def recorded(folder: Path, asked: Source, store: Store, number: int) -> tuple[int, bytes]:
     recorder = Recorder(str(folder / f"rec{number}"), [asked])
     recorder.begin(store)
-    done = poll(asked, folder / f"live{number}", store, Unwaiting(), recorder.connect)
+    done = poll(asked, folder / f"live{number}", store, FakeClock(time.time()), recorder.connect)
     assert recorder.finish() == 0
     return done
 
@@ -89,14 +82,13 @@ def replayed(folder: Path, asked: Source, number: int) -> tuple[int, bytes]:
 
 
 def check(
-    folder: Path, faults: Iterable[str], polls: int = 1, latency_ms: float = 0, **keys: Any
+    folder: Path, faults: Iterable[str], polls: int = 1, **keys: Any
 ) -> list[tuple[int, bytes]]:
     """Record several polls, each from the state that the last one left; replay each without the
     mock; return the recorded runs."""
     store, runs = MemoryStore(), []
     with MockSlack(events=25, faults=faults) as mock:
         mock.settings.gzip = True
-        mock.settings.latency_ms = latency_ms
         asked = source(folder, mock.url, **keys)
         for number in range(polls):
             runs.append(recorded(folder, asked, store, number))
@@ -130,10 +122,20 @@ def test_the_newest_second_s_events_are_remembered_without_dedupe(tmp_path: Path
     assert [lines.count(b"\n") for _, lines in runs] == [25, 3]
 
 
-def test_a_time_limit_for_the_poll_ends_the_replay_where_it_ended_the_run(tmp_path: Path) -> None:
+def test_a_time_limit_for_the_poll_ends_the_replay_where_it_ended_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Client._ask
+
+    def slowly(client: Client, request: Request) -> Any:
+        if isinstance(client.clock, FakeClock):  # not in the replay
+            client.clock.time += 0.15
+        return ask(client, request)
+
+    monkeypatch.setattr(Client, "_ask", slowly)
     limit = {"timeouts": {"poll_tick_secs": 0.4}}
-    ((_, lines),) = check(tmp_path, (), latency_ms=150, query_params={"limit": 5}, resilience=limit)
-    assert 5 < lines.count(b"\n") < 25
+    ((_, lines),) = check(tmp_path, (), query_params={"limit": 5}, resilience=limit)
+    assert lines.count(b"\n") == 15
 
 
 def test_responses_that_never_came_are_not_in_the_recording(tmp_path: Path) -> None:

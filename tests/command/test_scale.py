@@ -9,8 +9,9 @@ from collections import Counter
 import pytest
 
 from mock_server import MockSlack
-from tests.command.test_ground import CAREFUL, PAGING, lines
+from tests.command.test_ground import lines
 from tests.conftest import Helr, slack_source
+from tests.support import CAREFUL, PAGING
 
 pytestmark = pytest.mark.unmeasured
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
 from tests.conftest import Helr
+from tests.support import Handler, http_server
 from tests.unit.test_secrets import CHARACTERS, WHOLE
 
 VALUES = {
@@ -31,13 +30,13 @@ def spelled(secret: str) -> list[str]:
     return list(dict.fromkeys(characters + [escape(secret) for escape in WHOLE.values()]))
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(Handler):
     """Responds with the request: as an error, as a redirect elsewhere, or as a page."""
 
     protocol_version = "HTTP/1.1"
     kind = "page"
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         told = [self.path.split("/")[2].partition("?")[0]] if self.path.count("/") > 1 else []
         told += [value for name, value in parse_qsl(urlsplit(self.path).query) if name != "limit"]
         told += [self.headers.get("X-Team", ""), self.headers.get("Authorization", "")]
@@ -49,41 +48,29 @@ class Echo(BaseHTTPRequestHandler):
         texts = [form for secret in told for form in spelled(secret)]
         if self.kind == "error":
             body: Any = {"error": {"code": "no", "message": " ".join(texts)}, "raw": texts}
-            self.answer(403, body, texts)
+            self.echo(403, body, texts)
         elif self.kind == "redirect":
-            self.answer(302, {}, texts, location=f"http://elsewhere.example/?x={told[-1]}")
+            self.echo(302, {}, texts, Location=f"http://elsewhere.example/?x={told[-1]}")
         else:
             entry = {"id": "e1", "date_create": 1_700_000_000, "told": texts}
-            self.answer(200, {"entries": [entry], "page": {"next_cursor": texts[0]}}, texts)
+            self.echo(200, {"entries": [entry], "page": {"next_cursor": texts[0]}}, texts)
 
-    def answer(self, status: int, body: Any, texts: list[str], location: str = "") -> None:
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
-        if location:
-            self.send_header("Location", location)
+    def echo(self, status: int, body: Any, texts: list[str], **headers: str) -> None:
         for number, text in enumerate(texts):
             if text.isascii() and text.isprintable():
-                self.send_header(f"X-RateLimit-Echo-{number}", text)
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *args: object) -> None:
-        pass
+                headers[f"X-RateLimit-Echo-{number}"] = text
+        self.answer(body, status, headers)
 
 
 @pytest.fixture
 def echo() -> Iterator[Callable[[str], str]]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with http_server(Echo) as url:
 
-    def serve(kind: str) -> str:
-        Echo.kind = kind
-        return f"127.0.0.1:{server.server_port}"
+        def serve(kind: str) -> str:
+            Echo.kind = kind
+            return url.removeprefix("http://")
 
-    yield serve
-    server.shutdown()
-    server.server_close()
+        yield serve
 
 
 def shown(text: bytes) -> set[str]:

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from mock_server import MockSlack
-from tests.command.support import Follow, configure, ended, follow, ids, until
+from tests.command.support import Follow, configure, ended, follow, ids
 from tests.conftest import Helr
+from tests.support import until
 
 pytestmark = pytest.mark.unmeasured
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from mock_server import MockSlack
-from tests.command.test_ground import CAREFUL
 from tests.conftest import Helr
+from tests.support import CAREFUL
 
 pytestmark = pytest.mark.unmeasured
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mock_server import MockSlack
-from tests.command.test_ground import CAREFUL, PAGING, ids
+from tests.command.test_ground import ids
 from tests.conftest import Helr
+from tests.support import CAREFUL, PAGING
 
 
 def feed(helr: Helr, document: str) -> Any:

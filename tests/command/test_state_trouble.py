@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from mock_server import MockSlack
-from tests.command.support import Follow, careful, configure, ended, follow, ids, until
+from tests.command.support import Follow, careful, configure, ended, follow, ids
 from tests.conftest import Helr
+from tests.support import until
 
 pytestmark = pytest.mark.unmeasured
 

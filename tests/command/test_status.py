@@ -15,13 +15,9 @@ import pytest
 
 from mock_server import MockSlack
 from tests.conftest import Helr, slack_source
+from tests.support import INCREMENTAL
 
 BASE = 1_700_000_000  # 2023-11-14T22:13:20Z, the newest event
-INCREMENTAL = {
-    "state_key": "oldest_ts",
-    "event_timestamp_path": "date_create",
-    "param_name": "oldest",
-}
 
 
 def told(helr: Helr, *args: str, status: int = 0) -> Any:

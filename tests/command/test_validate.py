@@ -8,15 +8,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import Helr
+from tests.support import INCREMENTAL
 
 URL = "http://127.0.0.1:1"  # nothing listens there: validate must not notice
 EVERYTHING: dict[str, Any] = {
-    "incremental_from": {
-        "state_key": "oldest_ts",
-        "event_timestamp_path": "date_create",
-        "param_name": "oldest",
-        "lookback_secs": 600,
-    },
+    "incremental_from": {**INCREMENTAL, "lookback_secs": 600},
     "dedupe": {"id_path": "id"},
     "schedule": {"interval_secs": 300, "jitter_secs": 30},
     "resilience": {"rate_limit": {"page_delay_secs": 2}},

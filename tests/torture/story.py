@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mock_server import MockSlack
+from tests.support import INCREMENTAL, PAGING
 from tests.torture.reader import Habit, Reader, habit
 
 BLOCK = 65536
@@ -103,17 +104,8 @@ class Story:
             "url": self.mock.logs_url,
             "schedule": {"interval_secs": 0.15},
             "query_params": {"limit": plot.limit},
-            "pagination": {
-                "strategy": "cursor",
-                "cursor_param": "cursor",
-                "cursor_path": "response_metadata.next_cursor",
-                "max_pages": self.rng.choice((2, 5, 25)),
-            },
-            "incremental_from": {
-                "state_key": "oldest_ts",
-                "event_timestamp_path": "date_create",
-                "param_name": "oldest",
-            },
+            "pagination": {**PAGING, "max_pages": self.rng.choice((2, 5, 25))},
+            "incremental_from": INCREMENTAL,
             "auth": {"type": "bearer", "token_env": "TOKEN"},
             "on_cursor_error": "reset",
             "resilience": {

@@ -15,7 +15,6 @@ import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,7 +28,7 @@ from helr.pytest_plugin import FakeClock
 from helr.state.memory import MemoryStore
 from helr.state.records import Checkpoint
 from helr.state.sqlite import SqliteStore
-from tests.support import some
+from tests.support import some, until
 from tests.unit.output.support import Batch, Lanes
 
 SETPIPE, GETPIPE = 1031, 1032
@@ -99,13 +98,6 @@ class Journal(MemoryStore):
 
     def cursor(self) -> str | None:
         return self.source("s").load().values.get("cursor")
-
-
-def until(condition: Callable[[], Any], seconds: float = 5) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.001)
 
 
 def output(
