@@ -23,18 +23,16 @@ from helr.model import (
     Dedupe,
     IncrementalFrom,
     Pagination,
-    Resilience,
     Source,
-    Timeouts,
     Transform,
 )
 from helr.page.decoder import EVENT_KEYS, Decoder
 from helr.page.json_fallback import dig
 from helr.pagination import open_pagination
 from helr.state.records import Stored
+from tests.unit.support import QUICK
 
 URL = "https://api.example/logs"
-RESILIENCE = Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1))
 KEYS = (
     "ok",
     "data",
@@ -89,7 +87,7 @@ def test_any_paths_read_a_page_as_json_does(
     source = Source(
         "s",
         URL,
-        RESILIENCE,
+        QUICK,
         response_events_path=named,
         pagination=Pagination("cursor", options={"cursor_param": "c", "cursor_path": cursor_path}),
         incremental_from=IncrementalFrom("mark", fields[0], "since"),

@@ -9,17 +9,18 @@ from msgspec.structs import replace
 
 from helr.engine.position import Position
 from helr.messages import Response
-from helr.model import Dedupe, IncrementalFrom, Resilience, Source, Timeouts
+from helr.model import Dedupe, IncrementalFrom, Source
 from helr.page.decoder import Decoder
 from helr.pagination.cursor import Cursor
 from helr.state.records import Stored
+from tests.unit.support import QUICK
 
 URL = "https://api.example/logs"
 NOW = 1_700_000_000
 SOURCE = Source(
     name="s",
     url=URL,
-    resilience=Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1)),
+    resilience=QUICK,
     incremental_from=IncrementalFrom("since", "at", "since"),
 )
 

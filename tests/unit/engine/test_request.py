@@ -7,9 +7,10 @@ from typing import Any
 from helr.engine.position import Point, Position
 from helr.engine.request import start_of
 from helr.messages import Request
-from helr.model import IncrementalFrom, Pagination, Resilience, Source, Timeouts
+from helr.model import IncrementalFrom, Pagination, Source
 from helr.pagination import open_pagination
 from helr.state.records import Chain, Stored
+from tests.unit.support import QUICK
 
 URL = "https://api.example.com/audit/v1/logs"
 CURSOR = Pagination("cursor", options={"cursor_param": "cursor", "cursor_path": "next"})
@@ -18,7 +19,7 @@ INCREMENTAL = IncrementalFrom("oldest_ts", "date_create", "oldest")
 
 def source(**more: Any) -> Source:
     more.setdefault("url", URL)
-    return Source("s", resilience=Resilience(Timeouts(1, 1, 1)), pagination=CURSOR, **more)
+    return Source("s", resilience=QUICK, pagination=CURSOR, **more)
 
 
 def request_at(source: Source, point: Point) -> Request:
@@ -87,7 +88,7 @@ def test_a_lookback_asks_that_much_earlier() -> None:
 
 
 def test_a_single_page_sends_no_cursor() -> None:
-    one = Source("s", URL, Resilience(Timeouts(1, 1, 1)))
+    one = Source("s", URL, QUICK)
     left = Stored({"cursor": "left over", "chain": Chain().dump()})
     request = Position(one, open_pagination(one.pagination), left, list).next_request()
     assert (request.params, request.token) == ((), None)

@@ -16,11 +16,12 @@ import pytest
 from helr.engine.assemble import scheduler
 from helr.http.client import Client
 from helr.messages import Request, Response
-from helr.model import Dedupe, IncrementalFrom, Resilience, Source, Timeouts
+from helr.model import Dedupe, IncrementalFrom, Source
 from helr.output.stream import Stream, StreamOutput
 from helr.pytest_plugin import FakeClock
 from helr.state.sqlite import SqliteStore
 from tests.support import FULL
+from tests.unit.support import QUICK
 
 POLLS = int(os.environ.get("SOAK_POLLS", "2500" if FULL else "800"))
 URL = "https://api.example.com/logs"
@@ -48,7 +49,7 @@ def test_a_week_of_polls_leaves_no_trace_but_its_events(tmp_path: Path) -> None:
     source = Source(
         name="s",
         url=URL,
-        resilience=Resilience(Timeouts(1, 1, 1)),
+        resilience=QUICK,
         incremental_from=IncrementalFrom("oldest_ts", "at", "oldest"),
         dedupe=Dedupe("id", capacity=500),
     )

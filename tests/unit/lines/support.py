@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from helr.lines.envelope import Lines
 from helr.messages import Request, Response
-from helr.model import Resilience, Source, Timeouts
+from helr.model import Source
 from helr.page.decoder import Decoder
 from helr.page.page import Page
 from helr.pagination.none import SinglePage
+from tests.unit.support import QUICK
 
 RECEIVED = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 URL = "https://api.example/audit/v1/logs"
 
 
 def source(**changes: Any) -> Source:
-    rules = Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1))
     changes.setdefault("max_line_bytes_behavior", "truncate")
-    return Source(name="slack-audit", url=URL, resilience=rules, **changes)
+    return Source(name="slack-audit", url=URL, resilience=QUICK, **changes)
 
 
 def page_of(of: Source, *events: bytes | str) -> Page:

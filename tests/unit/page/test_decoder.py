@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from helr.lines.envelope import TIME_FIELDS, Lines
 from helr.messages import Request, Response
-from helr.model import Resilience, Source, Timeouts
+from helr.model import Source
 from helr.page.api_error import ApiError, TokenRefusedError
 from helr.page.decoder import Decoder, check_utf8
 from helr.page.json_fallback import dig
@@ -20,13 +20,14 @@ from helr.page.page import Page
 from helr.pagination.cursor import Cursor
 from helr.pagination.none import SinglePage
 from tests.support import examples
+from tests.unit.support import QUICK
 
 RECEIVED = 1_700_000_000.0
 URL = "https://api.example/audit/v1/logs"
 SOURCE = Source(
     name="slack-audit",
     url=URL,
-    resilience=Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1)),
+    resilience=QUICK,
 )
 PATHS = (*TIME_FIELDS, "actor.id")
 

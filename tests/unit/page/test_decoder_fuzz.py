@@ -24,9 +24,7 @@ from helr.model import (
     Dedupe,
     IncrementalFrom,
     Pagination,
-    Resilience,
     Source,
-    Timeouts,
     Transform,
 )
 from helr.page.api_error import ApiError, BadPageError, TokenRefusedError
@@ -36,6 +34,7 @@ from helr.pagination import open_pagination
 from helr.state.records import Stored
 from helr.state.sqlite import SqliteStore
 from tests.support import examples
+from tests.unit.support import QUICK
 
 URL = "http://127.0.0.1/audit/v1/logs"
 EXAMPLES = int(os.environ.get("HELR_FUZZ", "50"))  # more after a change here
@@ -66,7 +65,7 @@ def source_with(**changes: Any) -> Source:
     given: dict[str, Any] = {
         "name": "slack-audit",
         "url": URL,
-        "resilience": Resilience(timeouts=Timeouts(1, 1, 1)),
+        "resilience": QUICK,
         "pagination": Pagination("cursor", options=options),
         "incremental_from": IncrementalFrom("oldest_ts", "date_create", "oldest"),
         "dedupe": Dedupe("id", capacity=50),

@@ -9,12 +9,13 @@ import pytest
 
 from helr.errors import PollError
 from helr.messages import Request, Response
-from helr.model import ErrorRule, Pagination, Resilience, Source, Timeouts
+from helr.model import ErrorRule, Pagination, Source
 from helr.page.api_error import ApiError, BadPageError, TokenRefusedError
 from helr.page.decoder import Decoder
 from helr.page.error_rules import meaning
 from helr.page.page import Page
 from helr.pagination import Keep, More, open_pagination
+from tests.unit.support import QUICK
 
 URL = "https://api.example.com/logs"
 RULES = (
@@ -37,7 +38,7 @@ def decode(
     source = Source(
         "s",
         URL,
-        Resilience(Timeouts(1, 1, 1)),
+        QUICK,
         pagination=Pagination("cursor", options=options, **pagination),
         response_events_path="items",
         error_rules=rules,
@@ -144,7 +145,7 @@ def test_what_was_set_aside_counts_for_a_short_page() -> None:
     source = Source(
         "s",
         URL,
-        Resilience(Timeouts(1, 1, 1)),
+        QUICK,
         pagination=Pagination("offset", options=options, limit=2),
         on_parse_error="skip_event",
     )

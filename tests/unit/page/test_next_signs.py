@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helr.messages import Request, Response
-from helr.model import Resilience, Source, Timeouts
+from helr.model import Source
 from helr.page.decoder import Decoder
 from helr.page.next_signs import next_signs
 from helr.pagination.none import SinglePage
+from tests.unit.support import QUICK
 
 URL = "https://api.example/logs"
 
@@ -71,8 +72,7 @@ def test_a_last_page_has_none(body: Any) -> None:
 
 @pytest.mark.parametrize("odd", [r'{"id":"\ud800"}', "null", '{"n":NaN}', "[" * 2000 + "]" * 2000])
 def test_a_page_that_is_not_plain_has_its_signs_too(odd: str) -> None:
-    rules = Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1))
-    decode = Decoder(Source("s", URL, rules, on_parse_error="skip_event"), SinglePage(), ["id"])
+    decode = Decoder(Source("s", URL, QUICK, on_parse_error="skip_event"), SinglePage(), ["id"])
     body = f'{{"events":[{{"id":1}},{odd}],"next_cursor":"x"}}'.encode()
     response = Response(Request(URL), URL, "/logs", 200, {}, body, 1_700_000_000.0)
     page = decode(response, looks_for_more=True)

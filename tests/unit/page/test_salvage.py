@@ -13,19 +13,20 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from helr.messages import Request, Response
-from helr.model import Resilience, Source, Timeouts
+from helr.model import Source
 from helr.page.api_error import BadPageError
 from helr.page.decoder import Decoder
 from helr.page.page import Page
 from helr.pagination.cursor import Cursor
 from helr.pagination.none import SinglePage
+from tests.unit.support import QUICK
 
 URL = "https://api.example/logs"
 FAIL = Source(
     name="s",
     url=URL,
     response_events_path="result.entries",
-    resilience=Resilience(timeouts=Timeouts(connect_secs=1, request_secs=1, read_secs=1)),
+    resilience=QUICK,
 )
 SKIP = replace(FAIL, on_parse_error="skip_event")
 

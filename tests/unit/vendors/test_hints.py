@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from helr.messages import Request
-from helr.model import IncrementalFrom, Resilience, Source, Timeouts
+from helr.model import IncrementalFrom, Source
 from helr.vendors import hints
+from tests.unit.support import QUICK
 
 SLACK = "https://api.slack.com/audit/v1/logs"
 OTHER = "https://api.example.com/events"
-RULES = Resilience(Timeouts(1, 1, 1))
 HTML = b"\n<!DOCTYPE html><html><body>Sign in</body></html>"
 
 
@@ -49,7 +49,7 @@ def test_each_row_of_the_troubleshooting_table(code: str, words: list[str]) -> N
 
 
 def test_the_row_without_an_error() -> None:
-    slack, other = Source("a", SLACK, RULES), Source("a", OTHER, RULES)
+    slack, other = Source("a", SLACK, QUICK), Source("a", OTHER, QUICK)
     assert "oldest" in hints.no_events(slack, Request(SLACK))
     assert "March 2018" in hints.no_events(slack, Request(SLACK))
     assert "March 2018" not in hints.no_events(other, Request(OTHER))
@@ -60,7 +60,7 @@ def test_no_events_names_the_start_of_the_poll_and_its_origin() -> None:
     source = Source(
         "a",
         OTHER + "?until=9",
-        RULES,
+        QUICK,
         query_params={"since": "5"},
         first_request_query_params={"since": "6"},
         incremental_from=IncrementalFrom("mark", "at", "since"),
@@ -72,7 +72,7 @@ def test_no_events_names_the_start_of_the_poll_and_its_origin() -> None:
     assert said("5") == "since=5 from query_params"
     assert said("6") == "since=6 from first_request_query_params"
     assert said("7") == "since=7 from the state"
-    in_url = Source("a", SLACK + "?oldest=9", RULES)
+    in_url = Source("a", SLACK + "?oldest=9", QUICK)
     assert hints.no_events(in_url, Request(SLACK, (("oldest", "9"),))).startswith(
         "oldest=9 from url; "
     )
