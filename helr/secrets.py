@@ -19,7 +19,7 @@ from typing import NamedTuple
 HIDDEN = "***"
 LEAST = 4  # characters; a shorter value is not treated as a secret, as it would match by chance
 _WORD = 8  # a shorter secret is not redacted inside a word
-_KEPT = 2  # values of one origin: the current one, and the one before
+_KEPT = 2  # values of one place: the current one, and the one before
 _TIMES = 5  # a text is unescaped at most this often
 _LONG = 4096  # characters of a text that is longer than a line
 _FEW = 64  # beginnings; a pattern takes longer with each
@@ -56,26 +56,26 @@ _index: dict[
     str, tuple[tuple[str, bool], ...]
 ] = {}  # by start: each form, and whether it must be a whole word
 _for_good: set[str] = set()
-_by_origin: dict[str, list[str]] = {}  # oldest first
+_by_place: dict[str, list[str]] = {}  # oldest first
 
 
-def secret(value: str, origin: str = "") -> None:
+def secret(value: str, place: str = "") -> None:
     """Never show this value from now on.
 
-    `origin`: where it came from (a variable, a file), if it may be replaced: only the last two
-    values of an origin are remembered, so renewed tokens do not take ever more memory.
+    `place`: where it came from (a variable, a file), if it may be replaced there: only the last two
+    values of a place are remembered, so renewed tokens do not take ever more memory.
     """
-    values = _by_origin.get(origin, [])
+    values = _by_place.get(place, [])
     if len(value) < LEAST or value in _for_good or values[-1:] == [value]:
         return
     with _lock:
         if value not in _known:
             _remember(value)
-        if not origin:
+        if not place:
             _for_good.add(value)
             return
-        values = [*(known for known in _by_origin.get(origin, []) if known != value), value]
-        _by_origin[origin] = values[-_KEPT:]
+        values = [*(known for known in _by_place.get(place, []) if known != value), value]
+        _by_place[place] = values[-_KEPT:]
         for old in values[:-_KEPT]:
             _forget(old)
 
@@ -88,8 +88,8 @@ def _remember(value: str) -> None:
 
 
 def _forget(value: str) -> None:
-    """Forget a value, unless another origin still has it."""
-    if value in _for_good or any(value in values for values in _by_origin.values()):
+    """Forget a value, unless another place still has it."""
+    if value in _for_good or any(value in values for values in _by_place.values()):
         return
     gone = _known.pop(value)
     for form in gone.forms:
@@ -103,7 +103,7 @@ def _forget(value: str) -> None:
 
 def forget_secrets() -> None:
     """Forget all secrets (for tests)."""
-    for known in (_known, _index, _for_good, _by_origin):
+    for known in (_known, _index, _for_good, _by_place):
         known.clear()
 
 

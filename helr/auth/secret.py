@@ -79,7 +79,7 @@ class Secret:
                 raw = file.read(MAX_BYTES)
         except (OSError, ValueError) as error:
             why = (getattr(error, "strerror", None) or str(error)).lower()
-            where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
+            where = "" if os.path.isabs(path) else f" from {os.getcwd()}"
             if _may_be_the_secret(path):
                 return Problem(
                     f"{what} (auth.{self._key}_file) cannot be read{where}: {why}",
@@ -87,7 +87,7 @@ class Secret:
                 )
             return Problem(
                 f"{what} {path} (auth.{self._key}_file) cannot be read{where}: {why}",
-                "check the path and its mode",
+                "check the path and its permissions",
             )
         place = f"{what} {path} (auth.{self._key}_file)"
         return self._checked(raw.decode("utf-8", "surrogateescape").strip(), place)
@@ -115,20 +115,20 @@ class Secret:
             return value if self._may_be_empty else empty
         if "\n" in value or "\r" in value:
             return Problem(
-                f"{place} holds more than one line", f"put the {self._key} alone into it"
+                f"{place} contains more than one line", f"put only the {self._key} into it"
             )
         if not value.isprintable() and any(ord(c) < 32 or ord(c) == 127 for c in value):
-            return Problem(f"{place} holds control characters", f"copy the {self._key} again")
+            return Problem(f"{place} contains control characters", f"copy the {self._key} again")
         try:
             value.encode(self._encoding)
         except UnicodeError:
             return Problem(
-                f"{place} holds characters that no HTTP header can carry",
+                f"{place} contains characters that no HTTP header can carry",
                 f"copy the {self._key} again",
             )
         if self._prefix and value.lower().startswith(f"{self._prefix.lower()} "):
             return Problem(
-                f"{place} holds the word {self._prefix} too", f"put the {self._key} alone into it"
+                f"{place} includes the word {self._prefix}", f"put only the {self._key} into it"
             )
         return value
 

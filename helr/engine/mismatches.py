@@ -90,8 +90,8 @@ class Mismatches:
         self._warn(
             "shared",
             "different events have the same id%s at dedupe.id_path%s: those on one page are all "
-            "delivered, one on a later page is taken for a repeat; name a path that is unique, or "
-            "several that are together (id_path: [id, action])",
+            "delivered, but one on a later page is treated as a repeat; use a path whose values "
+            "are unique, or several that are unique together (id_path: [id, action])",
             " and time" if self._source.incremental_from else "",
             shown,
         )
@@ -133,6 +133,6 @@ def unfollowed(source: Source, signs: Sequence[str]) -> str:
     if path or strategy == "none":
         ours = f"nothing is at pagination.cursor_path ({path})" if path else "pagination is not set"
     return (
-        f"the API shows that there are more events ({', '.join(signs)}), but {ours}: "
-        "those after this page are not collected"
+        f"the API shows that there are more events ({', '.join(signs)}), but {ours}; "
+        "events after this page are not collected"
     )

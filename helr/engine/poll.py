@@ -106,7 +106,7 @@ class Poller:
         except BadPageError as error:
             if self.source.on_parse_error != "skip":
                 raise
-            self.log.warning("%s: skipped; it is asked for again", error.text)
+            self.log.warning("%s: skipped; the next poll requests it again", error.text)
         return budget.summary
 
     def _poll(self, budget: Budget) -> None:

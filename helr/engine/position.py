@@ -116,7 +116,7 @@ class Position:
         except ValueError:
             self._trouble = DamagedStateError(
                 "the chain in the state was not written by helr",
-                do=f"`helr state reset {self.source.name}` starts over",
+                do=f"run `helr state reset {self.source.name}` to start over",
                 source=self.source.name,
             )
             return None
@@ -344,8 +344,8 @@ class Position:
         advance.checkpoint.values[records.RESETS] = str(advance.resets)
         if advance.resets >= _STUCK:
             self._log.warning(
-                "%d cursor resets in a row without finishing a chain: cursors expire faster "
-                "than the chain is read: raise query_params.limit or pagination.max_pages",
+                "%d cursor resets in a row without finishing a chain: cursors expire before the "
+                "chain has been read; raise query_params.limit or pagination.max_pages",
                 advance.resets,
             )
         return advance
@@ -384,8 +384,8 @@ class Position:
         if self.source.dedupe and chain.events > self._capacity and not self._warned:
             self._warned = True
             self._log.warning(
-                "a chain of more than %d events is longer than dedupe.capacity: after a reset "
-                "or with lookback_secs, events may be delivered twice: set capacity to %d or more",
+                "a chain of more than %d events is longer than dedupe.capacity: after a reset, "
+                "or with lookback_secs, events may be delivered twice; set capacity to %d or more",
                 self._capacity,
                 2 * chain.events,
             )

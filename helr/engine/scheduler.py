@@ -154,7 +154,7 @@ class Scheduler:
             if wait <= 0:
                 return self._news.put(_News())
             if not told and not self._unrecorded:
-                log.info("waiting %.3g s until what was read is settled", wait)
+                log.info("waiting %.3g s until the delivered events are settled", wait)
                 told = True
             try:
                 self._clock.sleep(wait)
@@ -234,7 +234,7 @@ class Scheduler:
         try:
             self._output.drain(_DRAIN_SECS)
         except OutputGoneError as error:
-            log.warning("%s", error)
+            log.warning("%s", error.text)
 
     def _say(self, signal: int, *, cut_short: bool) -> None:
         early = " before the polls were finished; the next run continues" if cut_short else ""

@@ -144,7 +144,7 @@ def _warn(
 
         log.warning(
             "%d of %d events have no usable time (the first: %.80s at index %d); "
-            "delivered, but they do not move the watermark: check incremental_from."
+            "they are delivered, but do not move the watermark; check incremental_from."
             "event_timestamp_path",
             len(missing),
             len(values),
@@ -155,7 +155,7 @@ def _warn(
     if ahead:
         log.warning(
             "%s dated in the future (up to %s); delivered, but the watermark "
-            "stays at or before now: check the API's clock and this machine's",
+            "stays at or before now; check the API's clock and this machine's",
             counted(len(ahead), "event"),
             rfc3339(max(ahead)),
         )

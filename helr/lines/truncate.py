@@ -42,7 +42,7 @@ def enforce(
     if behavior == "fail":
         raise LineTooLongError(
             f"{name} makes a line of {len(longest)} bytes, more than max_line_bytes ({limit})",
-            do="raise it, and the shipper's limit with it, or set max_line_bytes_behavior to "
+            do="raise it and the shipper's limit, or set max_line_bytes_behavior to "
             "truncate or skip",
             source=source.name,
         )
@@ -56,7 +56,7 @@ def enforce(
         if count
     ]
     for_source(source.name, source.label_key, source.label_value).warning(
-        "lines over max_line_bytes (%d): %s; the longest has %d bytes, %s",
+        "lines over max_line_bytes (%d): %s; the longest is %d bytes (%s)",
         limit,
         ", ".join(told),
         len(longest),

@@ -69,7 +69,7 @@ class CheckpointQueue:
         try:
             self.flush(state)
         except StateError as error:
-            for_source(state.name).debug("%s", error)
+            for_source(state.name).debug("%s", error.text)
 
     def flush(self, state: SourceState) -> None:
         """Record what is due of one source. Raises StateError, OutputGoneError."""
@@ -105,7 +105,7 @@ class CheckpointQueue:
             try:
                 self.flush(state)
             except StateError as error:
-                for_source(state.name).debug("%s", error)
+                for_source(state.name).debug("%s", error.text)
                 failure = failure or error
         return failure
 
@@ -138,7 +138,7 @@ class CheckpointQueue:
                 self._given_up = error
                 raise error
             if tries == 1:
-                log.error("%s; nothing more is delivered until then", error)
+                log.error("no events are delivered until the state can be written: %s", error.text)
             self._clock.sleep(_AGAIN_SECS)
 
     def _record_unwritten(self) -> StateError | None:

@@ -36,12 +36,12 @@ _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 _NAMES = 1000  # how many names of rotated files are remembered
 _ATTEMPTS = 5  # how often a step is written to a file that is moved away meanwhile
 _ADVICE = {
-    errno.ENOSPC: "make room",
+    errno.ENOSPC: "free space on its disk",
     errno.EDQUOT: "raise this user's disk quota",
     errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
     errno.EIO: "check its disk",
     errno.EROFS: "mount its file system for writing",
-    errno.ELOOP: "it is a symbolic link now; remove it",
+    errno.ELOOP: "remove the symbolic link that is there now",
 }
 
 
@@ -116,10 +116,8 @@ class FileOutput:
         if not same and not step.lines and self._rotated(step):
             return
         if not same or found.st_size < step.length:
-            what = (
-                "is shorter than helr left it" if same else "is not the one that was written last"
-            )
-            again = ": its last step may be repeated" if step.lines else ""
+            what = "is shorter than helr left it" if same else "is not the one helr last wrote"
+            again = "; its last lines may be duplicated" if step.lines else ""
             log.warning("output file %s %s; continuing at its end%s", self.path, what, again)
             self._append_again(step.lines)
         elif step.lines:
@@ -189,8 +187,9 @@ class FileOutput:
             self._begin()
         elif os.fstat(self._fd).st_size < self._length:
             log.warning(
-                "output file %s was cut short; continuing at its end. Lines written while it was "
-                "copied are lost: have it renamed (logrotate: create, not copytruncate)",
+                "output file %s was truncated; continuing at its end; lines written while it was "
+                "being copied are lost: have it renamed instead (logrotate: create, not "
+                "copytruncate)",
                 self.path,
             )
 
@@ -306,7 +305,7 @@ class FileOutput:
                 self._length = end
                 return True
         log.warning(
-            "output file %s was moved away or cut short while helr wrote to it: "
+            "output file %s was moved away or truncated while helr was writing to it: "
             "the last %d lines are written again and may be duplicated",
             self.path,
             step.count(b"\n"),
@@ -322,7 +321,7 @@ class FileOutput:
                 raise
             if self._syncs:
                 log.warning(
-                    "output file %s: its file system cannot sync it (%s): a power failure would "
+                    "output file %s: its file system cannot sync it (%s): a power failure could "
                     "lose the last lines; write to a local disk",
                     self.path,
                     error.strerror,
@@ -338,9 +337,9 @@ class FileOutput:
         try:
             yield
         except OSError as error:
-            self._break(str(error.strerror), _ADVICE.get(error.errno or 0, "fix that"))
+            self._break(str(error.strerror), _ADVICE.get(error.errno or 0, "fix the cause"))
         except StateError as error:
-            self._break(error.text, "fix that")
+            self._break(f"{error.where}: {error.what}", error.do or "fix the cause")
 
     def _break(self, why: str, advice: str) -> None:
         self._broken = OutputGoneError(
@@ -406,9 +405,11 @@ def complete_others(store: Store, path: str | None, clock: Clock) -> None:
             continue  # its own helr is at work
         except (OutputGoneError, UnusableError, StateError) as error:
             log.warning(
-                "its last events are missing until helr can write to it, or runs with -o %s: %s",
+                "output file %s: its last events are missing until helr can write to it, or runs "
+                "with -o %s: %s",
                 other,
-                error,
+                other,
+                error.text,
             )
         else:
-            log.info("output file %s: its last step was completed", other)
+            log.info("output file %s: its last lines, which were missing, were appended", other)

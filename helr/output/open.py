@@ -94,6 +94,7 @@ def check_stdout() -> None:
     flags = fcntl.fcntl(1, fcntl.F_GETFL) if sys.stdout is not None else os.O_RDONLY
     if flags & os.O_ACCMODE == os.O_RDONLY:
         raise UnusableError(
-            "standard output is closed, or cannot be written",
+            "closed, or not open for writing",
+            where="standard output",
             do="connect it to the shipper, or write to a file with -o FILE",
         )

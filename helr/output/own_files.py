@@ -32,9 +32,9 @@ def check_output(path: str, config: Config, recordings: Sequence[str] = ()) -> N
     if own or any(os.path.dirname(name) == os.path.realpath(each) for each in recordings):
         what = own or os.path.dirname(path)
         raise UnusableError(
-            f"it is a file of helr itself ({what})",
+            f"it is one of helr's own files ({what})",
             where=f"output {path}",
-            do="write to another one",
+            do="write to another file",
         )
 
 
@@ -47,8 +47,9 @@ def check_standard(config: Config, recordings: Sequence[str] = ()) -> None:
         own = _match(_opened_as(fd), (found.st_dev, found.st_ino), config, recordings)
         if own:
             raise UnusableError(
-                f"{called} is redirected to {own}, a file of helr itself",
-                do="redirect it to another one",
+                f"redirected to {own}, which is one of helr's own files",
+                where=called,
+                do="redirect it to another file",
             )
 
 
@@ -59,9 +60,9 @@ def check_recordings(directories: Sequence[str], config: Config) -> None:
         place = there.get(os.path.dirname(os.path.realpath(own)))
         if place is not None:
             raise UnusableError(
-                f"that directory contains {own}, a file of helr itself",
+                f"the directory contains {own}, which is one of helr's own files",
                 where=f"recordings {place}",
-                do="give --record-dir another one",
+                do="give --record-dir another directory",
             )
 
 

@@ -99,7 +99,9 @@ class Stream:
             waited += wait
             wait = min(wait * 2, _LONGEST_WAIT)
             if waited >= _STALLED:
-                log.info("%s: its reader has not read for %d s; waiting for it", self.name, waited)
+                log.info(
+                    "%s: nothing has been read for %d s; waiting for the reader", self.name, waited
+                )
                 waited = float("-inf")
         if before:
             self._clock.check()
@@ -134,7 +136,7 @@ class Stream:
             except OSError as error:
                 if error.errno == errno.EPIPE:
                     raise self._reader_gone() from None
-                raise self._gone(error.strerror, "fix that, then start helr again") from None
+                raise self._gone(error.strerror, "fix the cause, then start helr again") from None
 
     def _reader_gone(self) -> OutputGoneError:
         return self._gone("the reader went away")

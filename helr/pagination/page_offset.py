@@ -41,7 +41,5 @@ def counted(token: str | None, first: int) -> int:
     """The number that a token is. Raises BadTokenError for what another strategy left there."""
     number = first if token is None else whole(token)
     if number is None:
-        raise BadTokenError(
-            "the saved position is not a number", "reset it with `helr state reset`"
-        )
+        raise BadTokenError("the saved position is not a number", "run `helr state reset`")
     return number

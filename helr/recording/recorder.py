@@ -39,14 +39,15 @@ class Recorder:
             folder = recording.folder(directory, source.name)
             if folder in folders:
                 raise UnusableError(
-                    f"sources {folders[folder]} and {source.name} would both be recorded in "
-                    f"{folder}",
+                    f"sources {folders[folder]} and {source.name} would both be recorded here",
+                    where=f"recordings {folder}",
                     do="record one at a time, with --source and a directory for each",
                 )
             if recording.numbers(folder):
                 raise UnusableError(
-                    f"{folder} already contains recordings",
-                    do="give --record-dir another directory, or remove it",
+                    "the directory already contains recordings",
+                    where=f"recordings {folder}",
+                    do="give --record-dir another directory, or remove this one",
                 )
             folders[folder] = source.name
             self._recordings[source.name] = SourceRecording(source, folder)
@@ -112,12 +113,13 @@ class SourceRecording:
             self._write(path, kept.dump())
         except OSError as error:
             self.broken = True
-            self._log.error(
-                "recording %s: %s; the recording of this source ends here; its events are "
-                "delivered nevertheless; free space, and record into another directory",
-                path,
-                error.strerror,
+            failure = UnusableError(
+                f"{error.strerror}; this source's recording ends here, but its events are still "
+                "delivered",
+                where=f"recording {path}",
+                do="free space, and record into another directory",
             )
+            self._log.failure(failure)
             return
         self._next += 1
         if kept.replaced:

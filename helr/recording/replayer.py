@@ -28,6 +28,8 @@ from helr.state.records import API, LISTS, Checkpoint
 
 log = for_source("")
 
+_OTHER_CONFIG = "record again, or replay with the config of the recording"
+
 
 class MissingError(PollError):
     """The poll asks for more than was recorded."""
@@ -42,7 +44,9 @@ class Replay:
     def __init__(self, directory: str, sources: Sequence[Source], *, every: bool) -> None:
         if not os.path.isdir(directory):
             raise UnusableError(
-                f"{directory} is not a directory", do="name the one given to --record-dir"
+                "not a directory",
+                where=f"recordings {directory}",
+                do="name the one given to --record-dir",
             )
         self.store = MemoryStore()
         self._directory = directory
@@ -60,8 +64,7 @@ class Replay:
         whole = recording.read_json(path)
         values = whole.get(source.name) if isinstance(whole, dict) else None
         if not isinstance(values, dict):
-            what = f"it has no state of source {source.name}"
-            raise UnusableError(what, where=f"recording {path}")
+            raise recording.damaged(path, f"it has no state for source {source.name}")
         key = source.incremental_from.state_key if source.incremental_from else None
         ids, marks = export.lists(path, values)
         plain = {name: value for name, value in values.items() if name not in LISTS}
@@ -104,18 +107,20 @@ class Replay:
                 )
             if transport.left:
                 status = 1
-                for_source(name).error(
-                    "%s: the poll ended before %s; record again, or replay with the config of the "
-                    "recording",
-                    transport.folder,
-                    _numbered(transport.left),
+                left = UnusableError(
+                    f"the poll ended before {_numbered(transport.left)}",
+                    where=f"recordings {transport.folder}",
+                    do=_OTHER_CONFIG,
                 )
+                for_source(name).failure(left)
         for folder in self._strangers:
             status = 1
-            log.error(
-                "%s: these recordings belong to no configured source; select sources with --source",
-                folder,
+            stranger = UnusableError(
+                "these recordings belong to no configured source",
+                where=folder,
+                do="select sources with --source",
             )
+            log.failure(stranger)
         return status
 
 
@@ -177,8 +182,8 @@ class ReplayTransport:
             self.began = found.received - found.elapsed
         if found.replaced:
             self._log.warning(
-                "%s: a secret in the %s was replaced when it was recorded; what is written "
-                "differs from the recorded run in it",
+                "%s: a secret in the %s was redacted when it was recorded, so the output differs "
+                "from the recorded run there",
                 path,
                 " and the ".join(found.replaced),
             )
@@ -204,13 +209,15 @@ class ReplayTransport:
     def _missing(self, path: str) -> MissingError:
         if self.began is None:
             return MissingError(
-                f"no response is recorded in {self.folder}",
+                "no response was recorded here",
+                where=f"recordings {self.folder}",
                 do="name the directory given to --record-dir, and with --source what was recorded",
                 source=self._name,
             )
         return MissingError(
-            f"{path} is missing: the recorded run got no complete response, or requested less",
-            do="record again, or replay with the config of the recording",
+            "the file is missing: the recorded run got no complete response, or requested less",
+            where=f"recording {path}",
+            do=_OTHER_CONFIG,
             source=self._name,
         )
 

@@ -53,7 +53,8 @@ class SourceState(ABC):
         try:
             self.commit([Checkpoint(values={key: value})])
         except StateError as error:
-            for_source(self.name).warning("%s: %s; a restart will not know it", key, error)
+            text = "%s is not recorded, so a restart will not know of it: %s"
+            for_source(self.name).warning(text, key, error.text)
 
 
 class Journal(Protocol):

@@ -33,14 +33,16 @@ def lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str,
     """The ids and marks in what `dump` gave. Raises UnusableError."""
     ids = values.get("ids", [])
     if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
-        raise UnusableError("ids is not a list of strings, as export writes it", where=name)
+        raise UnusableError(
+            "ids must be a list of strings, as written by `helr state export`", where=name
+        )
     if any(not id_ or "\n" in id_ or _is_torn(id_) for id_ in ids):
-        what = "ids contains a string that is empty, or has a line break or unpaired surrogate"
+        what = "an id is empty, or contains a line break or an unpaired surrogate"
         raise UnusableError(what, where=name)
     try:
         marks = [_mark(*mark) for mark in values.get("marks", [])]
     except (TypeError, ValueError):
-        raise UnusableError("marks are not as export writes them", where=name) from None
+        raise UnusableError("marks are not as written by `helr state export`", where=name) from None
     return ids, marks
 
 
@@ -77,7 +79,7 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
     if key in (records.RESETS, records.SUCCESS) and value and whole(value) is None:
         raise UnusableError(f"{value[:80]!r} is not an integer", where=where)
     if key == records.API and value and not _is_address(value):
-        raise UnusableError("not an address without user and query, as helr writes it", where=where)
+        raise UnusableError("not a URL without user and query, as written by helr", where=where)
     if key in (records.CHAIN, *HELD) and value:
         _check_object(where, value)
     if key == records.CHAIN and value:
@@ -94,7 +96,7 @@ def _check_object(where: str, value: str) -> None:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise UnusableError(f"not a JSON object, as helr writes it: {value[:80]!r}", where=where)
+        raise UnusableError(f"not a JSON object as written by helr: {value[:80]!r}", where=where)
 
 
 def _check_chain(where: str, value: str) -> None:
@@ -102,5 +104,5 @@ def _check_chain(where: str, value: str) -> None:
         records.read_chain(value)
     except ValueError:
         raise UnusableError(
-            f"not a chain, as helr writes it: {value[:80]!r}", where=where
+            f"not a chain as written by helr: {value[:80]!r}", where=where
         ) from None

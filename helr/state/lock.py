@@ -70,9 +70,9 @@ def hold(fd: int, what: str, alone: str, place: str = "") -> None:
         pid = _holder(fd)
         by = f" (process {pid})" if pid else ""
         raise LockedError(
-            f"held by another helr{by}; only one helr at a time {alone}",
+            f"locked by another helr{by}; only one helr at a time {alone}",
             where=what,
-            do="let it end, or stop it",
+            do="wait until it ends, or stop it",
         ) from None
 
 

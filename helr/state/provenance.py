@@ -26,8 +26,8 @@ def another(source: Source, values: Mapping[str, str]) -> str | None:
     if not known or _same(known, now):
         return None
     return (
-        f"its watermark and ids come from {known}, and `url` is {now} now: what that has from "
-        f"before them is not asked for; `helr state reset {source.name}` starts afresh"
+        f"the saved watermark and ids come from {known}, but `url` is now {now}: older events at "
+        f"the new URL will not be fetched; run `helr state reset {source.name}` to start over"
     )
 
 

@@ -389,10 +389,9 @@ class SqliteStore:
         passing = any(word in text for word in _PASSING)
         if "unable to open" in text and os.path.isfile(self.path):
             found = os.stat(self.path)
-            text += (
-                f" as user {os.geteuid()}: its permissions are {found.st_mode & 0o777:04o}, its "
-            )
-            text += f"owner is {found.st_uid}"
+            mode, owner = f"{found.st_mode & 0o777:04o}", found.st_uid
+            text += f" as user {os.geteuid()}: its permissions are {mode}, and its owner is "
+            text += f"user {owner}"
             advice = "run helr as its owner, or check the permissions of its directory"
         kind = StateError if passing else DamagedStateError
         return kind(text, where=self._place, do=advice)
@@ -487,9 +486,9 @@ class _Rows(list[_Row]):
 
 _RESTORE = "restore it from a backup, or move it away to start over"
 _ADVICE = (
-    ("full", "free space on its disk; helr continues where it stopped"),
+    ("full", "free space on its disk"),
     ("readonly", "make the file and its directory writable for this user"),
-    ("locked", "wait for the program that holds it (a backup?), or stop it"),
+    ("locked", "wait for the program that locks it (a backup?), or stop it"),
     ("unable to open", "make sure that its directory exists and is writable"),
     ("disk I/O error", "check its disk"),
 )
@@ -511,7 +510,7 @@ def _checked(rows: Iterable[Any], *kinds: type) -> list[Any]:
         if types != kinds or not all(-_LARGEST <= row[index] <= _LARGEST for index in numeric):
             import reprlib
 
-            raise ValueError(f"helr did not write this row of it: {reprlib.repr(row)}")
+            raise ValueError(f"it contains a row that helr did not write: {reprlib.repr(row)}")
     return found
 
 

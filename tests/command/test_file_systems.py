@@ -113,7 +113,7 @@ def test_a_lock_that_is_held_is_no_missing_lock(
 ) -> None:
     done = helr.run("run", "--once", env=faulty("lock", ".lock", errno.EAGAIN))
     assert done.returncode == 3
-    assert "held by another helr" in done.stderr
+    assert "locked by another helr" in done.stderr
 
 
 @pytest.mark.parametrize("error", [errno.ENODEV, errno.EINVAL, errno.EACCES])
@@ -167,7 +167,7 @@ def test_the_line_of_the_table(helr: Helr, mock: MockSlack, faulty: Faulty, name
 
 
 ADVICE = {
-    errno.ENOSPC: "make room",
+    errno.ENOSPC: "free space on its disk",
     errno.EDQUOT: "raise this user's disk quota",
     errno.EIO: "check its disk",
     errno.EFBIG: "raise the limit on file sizes",

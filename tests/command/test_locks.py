@@ -32,7 +32,7 @@ def test_a_second_helr_is_told_who_holds_the_source(helr: Helr, mock: MockSlack)
         second = helr.run(*args, timeout=10)
         assert second.returncode == 3
         [line] = second.stderr.splitlines()
-        assert f"source slack-audit: held by another helr (process {first.pid})" in line
+        assert f"source slack-audit: locked by another helr (process {first.pid})" in line
         assert second.stdout == ""
     first.send_signal(signal.SIGTERM)
     assert ended(first, 3) == 0
@@ -117,8 +117,10 @@ def test_an_output_file_has_one_writer(helr: Helr, mock: MockSlack) -> None:
     until(lambda: mock.requests)
     second = helr.run("run", "--once", "--source", "b", "-o", "./out")
     assert second.returncode == 3
-    assert f"out: held by another helr (process {first.pid})" in second.stderr
-    assert second.stderr.endswith("only one helr at a time writes a file; let it end, or stop it\n")
+    assert f"out: locked by another helr (process {first.pid})" in second.stderr
+    assert second.stderr.endswith(
+        "only one helr at a time writes a file; wait until it ends, or stop it\n"
+    )
     assert helr.run("run", "--once", "--source", "b", "-o", "other").returncode == 0
     first.kill()
     first.wait()

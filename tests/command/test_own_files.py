@@ -70,16 +70,16 @@ def refused(helr: Helr, mock: MockSlack, *args: str, said: str, **options: objec
 def test_an_output_by_name(ready: Helr, mock: MockSlack, own: str) -> None:
     (ready.cwd / "other").symlink_to(ready.cwd, target_is_directory=True)
     for name in (own, f"./other/{own}", f"../{ready.cwd.name}/{own}", str(ready.cwd / own)):
-        refused(ready, mock, "-o", name, said=f"output {name}: it is a file of helr itself (")
+        refused(ready, mock, "-o", name, said=f"output {name}: it is one of helr's own files (")
 
 
 @pytest.mark.parametrize("own", OWN)
 def test_an_output_by_a_link(ready: Helr, mock: MockSlack, own: str) -> None:
     os.symlink(own, ready.cwd / "symbolic")
-    refused(ready, mock, "-o", "symbolic", said="it is a file of helr itself")
+    refused(ready, mock, "-o", "symbolic", said="it is one of helr's own files")
     (ready.cwd / own).touch()
     os.link(ready.cwd / own, ready.cwd / "hard")
-    refused(ready, mock, "-o", "hard", said="it is a file of helr itself")
+    refused(ready, mock, "-o", "hard", said="it is one of helr's own files")
 
 
 @pytest.mark.parametrize("own", [name for name in OWN if name != "helr.yaml"])
@@ -97,8 +97,8 @@ def test_a_redirection(ready: Helr, mock: MockSlack, own: str, stream: str) -> N
     called = "standard output" if stream == "stdout" else "standard error"
     told = err if stream == "stdout" else (ready.cwd / own).read_bytes()
     if stream == "stdout" or own != "helr-state.db.checked":  # that one was replaced by then
-        assert f"{called} is redirected to ".encode() in told
-        assert f"{own}, a file of helr itself; redirect it".encode() in told
+        assert f"{called}: redirected to ".encode() in told
+        assert f"{own}, which is one of helr's own files; redirect it".encode() in told
     assert not out
 
 
@@ -116,7 +116,7 @@ def test_a_redirection_of_another_command(
     ):
         _, err = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert b"standard output is redirected to helr-state.db" in err
+    assert b"standard output: redirected to helr-state.db" in err
     assert (ready.cwd / "helr-state.db").read_bytes() == before
 
 
@@ -125,13 +125,13 @@ def test_a_state_behind_a_link(ready: Helr, mock: MockSlack) -> None:
     (ready.cwd / "disk").mkdir()
     (ready.cwd / "helr-state.db").symlink_to("disk/real.db")
     for name in ("disk/real.db", "disk/real.db-wal", "disk/real.db.a.lock"):
-        refused(ready, mock, "-o", name, said=f"output {name}: it is a file of helr itself")
+        refused(ready, mock, "-o", name, said=f"output {name}: it is one of helr's own files")
 
 
 def test_recordings_and_outputs_keep_apart(ready: Helr, mock: MockSlack) -> None:
     record = ("--record-dir", "rec")
     refused(
-        ready, mock, *record, "-o", "rec/a/000.json", said="it is a file of helr itself (rec/a)"
+        ready, mock, *record, "-o", "rec/a/000.json", said="it is one of helr's own files (rec/a)"
     )
     (ready.cwd / "rec" / "a").mkdir(parents=True)
     with (ready.cwd / "rec" / "a" / "state.json").open("ab") as file:
@@ -149,7 +149,7 @@ def test_a_replay_does_not_write_into_what_it_reads(ready: Helr, mock: MockSlack
     replay = ("run", "--once", *source, "--replay-dir", "rec", "-o")
     for name in ("rec/a/000.json", "rec/a/new", "helr-state.db"):
         done = ready.run(*replay, name)
-        assert (done.returncode, "it is a file of helr itself" in done.stderr) == (2, True)
+        assert (done.returncode, "it is one of helr's own files" in done.stderr) == (2, True)
     assert (ready.cwd / "rec" / "a" / "000.json").read_bytes() == before
     assert ready.run(*replay, "rec/out").returncode == 0
 
@@ -160,7 +160,7 @@ def test_recordings_among_own_files(helr: Helr, mock: MockSlack) -> None:
     helr.config(**{"global": {"state": {"path": "a/000.json"}}}, sources={"a": careful(mock.url)})
     done = helr.run("run", "--once", "--record-dir", ".")
     assert done.returncode == 2
-    assert "recordings ./a: that directory contains a/000.json" in done.stderr
+    assert "recordings ./a: the directory contains a/000.json" in done.stderr
     assert mock.requests == []
 
 

@@ -117,8 +117,8 @@ def test_a_second_recording_is_refused_and_the_first_untouched(recorded: tuple[H
     result = helr.run(*RECORD)
     assert (result.returncode, result.stdout) == (2, "")
     assert (
-        "rec/slack-audit already contains recordings; give --record-dir another directory"
-        in result.stderr
+        "recordings rec/slack-audit: the directory already contains recordings; "
+        "give --record-dir another directory, or remove this one" in result.stderr
     )
     assert contents(helr.cwd) == before
 
@@ -147,13 +147,13 @@ def test_sources_that_would_share_a_folder_are_refused(helr: Helr, mock: MockSla
     helr.config(sources={name: slack_source(mock.url) for name in ("a.b", "a_b")})
     result = helr.run(*RECORD)
     assert result.returncode == 2
-    assert "a.b and a_b would both be recorded in rec/a_b" in result.stderr
+    assert "recordings rec/a_b: sources a.b and a_b would both be recorded here" in result.stderr
     assert mock.requests == []
     assert helr.run(*RECORD, "--source", "a.b").returncode == 0
     assert helr.run(*REPLAY, "--source", "a.b").stdout.count("\n") == 25
     other = helr.run(*REPLAY, "--source", "a_b")
     assert (other.returncode, other.stdout) == (2, "")
-    assert "state.json: it has no state of source a_b" in other.stderr
+    assert "state.json: it has no state for source a_b" in other.stderr
 
 
 def test_a_recording_that_cannot_be_written_costs_no_event(helr: Helr, mock: MockSlack) -> None:
@@ -171,7 +171,7 @@ def test_a_recording_that_cannot_be_written_costs_no_event(helr: Helr, mock: Moc
     result = helr.run(*RECORD, preexec_fn=limit)
     assert (result.returncode, result.stdout.count("\n")) == (1, 25)
     assert result.stderr.count("File too large") == 1
-    assert "its events are delivered nevertheless" in result.stderr
+    assert "its events are still delivered" in result.stderr
     assert sorted(os.listdir(folder(helr))) == ["000.json", "state.json"]
 
 
@@ -196,7 +196,7 @@ def test_a_missing_recording_is_an_error(recorded: tuple[Helr, str]) -> None:
     assert live.startswith(result.stdout)
     assert result.stdout.count("\n") == 20
     assert result.stderr.count("ERROR") == 1
-    assert "002.json is missing" in result.stderr
+    assert "002.json: the file is missing" in result.stderr
 
 
 def test_a_left_over_recording_is_an_error(recorded: tuple[Helr, str]) -> None:
@@ -205,7 +205,7 @@ def test_a_left_over_recording_is_an_error(recorded: tuple[Helr, str]) -> None:
     result = helr.run(*REPLAY)
     assert (result.returncode, result.stdout) == (1, live)
     assert result.stderr.count("ERROR") == 1
-    assert "the poll ended before 003.json" in result.stderr
+    assert "recordings rec/slack-audit: the poll ended before 003.json" in result.stderr
 
 
 def test_recordings_of_no_source_are_left_over(recorded: tuple[Helr, str]) -> None:
@@ -222,7 +222,7 @@ def test_a_source_without_recordings_is_an_error(helr: Helr, mock: MockSlack) ->
     (helr.cwd / "rec").mkdir()
     result = helr.run(*REPLAY)
     assert (result.returncode, result.stdout) == (1, "")
-    assert "no response is recorded in rec/slack-audit" in result.stderr
+    assert "recordings rec/slack-audit: no response was recorded here" in result.stderr
     assert mock.requests == []
 
 
@@ -230,7 +230,7 @@ def test_a_directory_that_is_not_there_is_an_error(helr: Helr, mock: MockSlack) 
     helr.slack(mock.url)
     result = helr.run(*REPLAY)
     assert result.returncode == 2
-    assert "rec is not a directory" in result.stderr
+    assert "recordings rec: not a directory" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_directory_that_is_not_there_is_an_error(helr: Helr, mock: MockSlack) 
             "001.json: body_base64 is not base64",
         ),
         ("state.json", "{", "state.json: not JSON"),
-        ("state.json", "{}", "state.json: it has no state of source slack-audit"),
+        ("state.json", "{}", "state.json: it has no state for source slack-audit"),
         ("state.json", '{"slack-audit": {"chain": "7"}}', "state.json: chain: not a JSON object"),
         ("state.json", '{"slack-audit": {"marks": 7}}', "state.json: marks are not as"),
     ],

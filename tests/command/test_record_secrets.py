@@ -129,7 +129,7 @@ def test_no_planted_secret_is_left_anywhere(helr: Helr, parrot: str) -> None:
         assert found_in(told.encode()) == []
 
     assert "a secret in the body was redacted (***)" in live.stderr
-    assert "a secret in the body was replaced when it was recorded" in again.stderr
+    assert "a secret in the body was redacted when it was recorded" in again.stderr
     assert "another query" not in again.stderr
     replayed = [json.loads(line) for line in again.stdout.split("\n")[:-1]]
     for line, original in zip(replayed, map(json.loads, lines), strict=True):

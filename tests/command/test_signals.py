@@ -363,7 +363,7 @@ def test_what_is_not_settled_comes_again(helr: Helr, once: list[str]) -> None:
         reader, log = follow(process.stdout), follow(process.stderr)
         log.wait_for("30 delivered")
         if once:
-            log.wait_for("until what was read is settled")
+            log.wait_for("until the delivered events are settled")
         stopped(process)
         assert come_again(log.end()) == 30
         assert Counter(ids(reader.end())) == Counter(mock.ids())

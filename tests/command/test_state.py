@@ -125,20 +125,29 @@ def test_set_refuses_values_that_would_be_misread(
         ('{"slack-audit": {"cursor": 5}}', "must be a string"),
         ('{"slack-audit": {"oldest_ts": "soon"}}', "is not a time"),
         ('{"slack-audit": {"ids": ["abc\\n"]}}', "line break"),
-        ('{"slack-audit": {"ids": "abc"}}', "not a list of strings"),
+        ('{"slack-audit": {"ids": "abc"}}', "ids must be a list of strings"),
         ('{"slack-audit": {"ids": ["\\ud800"]}}', "unpaired surrogate"),
         ('{"slack-audit": {"cursor": "\\ud800"}}', "unpaired surrogate"),
         ('{"slack-audit": {"resets": "' + "9" * 5000 + '"}}', "not an integer"),
         ('{"slack-audit": {"hold": "' + "[" * 9999 + '"}}', "not a JSON object"),
         ('{"slack-audit": {"chain": "{\\"greatest\\": 1e308}"}}', "not a chain"),
-        ('{"slack-audit": {"marks": [["edge", "00", 1e999]]}}', "not as export writes them"),
-        ('{"slack-audit": {"url": "https://u:p@api.slack.com/x"}}', "not an address"),
-        ('{"slack-audit": {"url": "anything"}}', "not an address"),
+        (
+            '{"slack-audit": {"marks": [["edge", "00", 1e999]]}}',
+            "marks are not as written by `helr state export`",
+        ),
+        (
+            '{"slack-audit": {"url": "https://u:p@api.slack.com/x"}}',
+            "not a URL without user and query",
+        ),
+        ('{"slack-audit": {"url": "anything"}}', "not a URL without user and query"),
         ('{"slack-audit": {"chain": "{}x"}}', "not a JSON object"),
         ('{"slack-audit": {"chain": "{\\"start\\": 5}"}}', "not a chain"),
         ('{"slack-audit": {"resets": "many"}}', "not an integer"),
-        ('{"slack-audit": {"marks": [[1]]}}', "not as export writes them"),
-        ('{"slack-audit": {"marks": [["edge", "xyz", 1]]}}', "not as export writes them"),
+        ('{"slack-audit": {"marks": [[1]]}}', "marks are not as written by `helr state export`"),
+        (
+            '{"slack-audit": {"marks": [["edge", "xyz", 1]]}}',
+            "marks are not as written by `helr state export`",
+        ),
     ],
 )
 def test_import_refuses_the_whole_document(collected: Helr, document: str, says: str) -> None:
@@ -287,8 +296,8 @@ def test_state_of_another_api_is_warned_of_until_that_api_has_answered(helr: Hel
         assert "WARN" not in helr.run("run", "--once").stderr
 
         helr.slack(real.url.replace("://", "://user:pass@"), **CAREFUL)
-        warning = f"come from {trial.logs_url}, and `url` is {real.logs_url} now"
-        way_out = "`helr state reset slack-audit` starts afresh"
+        warning = f"come from {trial.logs_url}, but `url` is now {real.logs_url}"
+        way_out = "run `helr state reset slack-audit` to start over"
         for args in (["validate"], ["test", "--source", "slack-audit"]):
             for _ in range(2):
                 said = helr.run(*args).stderr

@@ -220,7 +220,7 @@ def test_locked_in_the_middle_of_a_page(helr: Helr, ends: str) -> None:
         with closing(sqlite3.connect(helr.cwd / "helr-state.db", timeout=15)) as blocker:
             blocker.execute("BEGIN IMMEDIATE")
             out = follow(process.stdout)
-            log.wait_for("nothing more is delivered until then")
+            log.wait_for("no events are delivered until the state can be written: state file")
             if ends == "killed":
                 process.kill()
                 process.wait()
@@ -402,4 +402,6 @@ def test_a_chain_that_cannot_be_read_is_one_sources_trouble(helr: Helr, mock: Mo
     assert len(set(ids(result.stdout)) & set(mock.ids())) == 3
     told = result.stderr.splitlines()
     assert len(told) == 1
-    assert "broken: the chain in the state was not written by helr; `helr state reset" in told[0]
+    assert (
+        "broken: the chain in the state was not written by helr; run `helr state reset" in told[0]
+    )

@@ -49,7 +49,7 @@ def test_a_closed_standard_output_is_refused_before_anything_is_opened(
         assert mock.requests == []
         if "2>&-" not in closed:
             assert len(result.stderr.splitlines()) == 1
-            assert "standard output is closed" in result.stderr
+            assert "standard output: closed, or not open for writing; connect it" in result.stderr
 
 
 def test_with_an_output_file_nothing_else_may_be_open(helr: Helr) -> None:

@@ -36,7 +36,7 @@ def test_the_file_wins_and_is_read_each_time(
         ("xoxp-PLANTED\nsecond", r"more than one line"),
         ("xoxp-PLANTED\tx", r"control characters"),
         ("xoxp-PLANTED\u2026", r"characters that no HTTP header can carry"),
-        ("Bearer xoxp-PLANTED", r"holds the word Bearer too"),
+        ("Bearer xoxp-PLANTED", r"includes the word Bearer"),
     ],
 )
 def test_what_cannot_be_used_is_named_and_never_shown(

@@ -87,7 +87,7 @@ def test_skip_leaves_the_line_out_in_its_place(caplog: pytest.LogCaptureFixture)
 def test_cut_lines_are_counted_once_a_page(caplog: pytest.LogCaptureFixture) -> None:
     lines_of(source(max_line_bytes=1024), LONG, LONG, "{}")
     [record] = caplog.records
-    assert "2 cut; the longest has 5" in record.getMessage()
+    assert "2 cut; the longest is 5" in record.getMessage()
     assert record.fields == {"truncated": 2, "skipped": 0}  # type: ignore[attr-defined]
 
 
@@ -108,7 +108,7 @@ def test_fail_names_the_event_its_size_and_the_way_out(
         lines_of(source(**limits, **changes), "{}", event)
     assert str(caught.value) == (
         f"slack-audit: {named} makes a line of {size} bytes, more than max_line_bytes (1024); "
-        "raise it, and the shipper's limit with it, or set max_line_bytes_behavior to truncate "
+        "raise it and the shipper's limit, or set max_line_bytes_behavior to truncate "
         "or skip"
     )
 

@@ -42,7 +42,9 @@ def test_a_step_that_cannot_be_appended_is_completed_by_the_next_start(
         return written
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OutputGoneError, match=r"No space left on device; .* next start; make room"):
+    with pytest.raises(
+        OutputGoneError, match=r"No space left on device; .* next start; free space on its disk"
+    ):
         output.deliver(batch(1))
     with pytest.raises(OutputGoneError):  # another source must not append behind the torn line
         output.deliver(batch(0, "other"))
@@ -119,7 +121,7 @@ def test_a_file_moved_away_between_two_runs(files: Files, caplog: pytest.LogCapt
     collect(output, store)
     assert moved.read_bytes() == b"".join(PAGE[0])
     assert files.lines() == PAGE[1] + PAGE[2]
-    assert "is not the one that was written last" in caplog.text
+    assert "is not the one helr last wrote" in caplog.text
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -182,7 +184,9 @@ def test_only_one_helr_writes_a_file_and_the_other_is_told_who(files: Files) -> 
     files.start()
 
     def second() -> None:
-        with pytest.raises(LockedError, match=rf"held by another helr \(process {os.getppid()}\)"):
+        with pytest.raises(
+            LockedError, match=rf"locked by another helr \(process {os.getppid()}\)"
+        ):
             Files(files.out.parent).start()
 
     assert in_child(second) == 0
@@ -211,7 +215,7 @@ def test_an_unfinished_step_is_completed_though_the_output_is_another_one_now(
     complete_others(store, str(other), Clock())
     assert files.lines() == PAGE[0]
     assert store.journal.unfinished() == []
-    assert "its last step was completed" in caplog.text
+    assert "its last lines, which were missing, were appended" in caplog.text
 
 
 def test_without_a_durable_state_lines_are_simply_appended(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_a_link_that_takes_the_place_of_the_file_is_not_followed(tmp_path: Path)
     (tmp_path / "out").rename(tmp_path / "out.1")
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "out").symlink_to(tmp_path / "victim")
-    with pytest.raises(OutputGoneError, match="it is a symbolic link now; remove it"):
+    with pytest.raises(OutputGoneError, match="remove the symbolic link that is there now"):
         deliver(output, 1)
     assert (tmp_path / "victim").read_text() == "precious"
     output.close()

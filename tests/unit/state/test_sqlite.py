@@ -355,7 +355,7 @@ def test_a_note_that_cannot_be_recorded_is_only_a_warning(
     with closing(sqlite3.connect(path)) as blocker:
         blocker.execute("BEGIN IMMEDIATE")
         store.source("s").note("hold", "x")
-    assert "a restart will not know it" in caplog.text
+    assert "hold is not recorded, so a restart will not know of it: state file" in caplog.text
     store.source("s").note("hold", "y")
     assert values(store) == {"hold": "y"}
 
@@ -388,7 +388,7 @@ def test_a_file_that_this_user_may_not_open_is_told_with_its_permissions() -> No
             now = os.geteuid()
         finally:
             os.seteuid(user)
-        assert f"its permissions are {mode:04o}, its owner is {owner}; run helr" in str(
+        assert f"its permissions are {mode:04o}, and its owner is user {owner}; run helr" in str(
             caught.value
         )
         assert f"unable to open database file as user {now}" in str(caught.value)

@@ -57,5 +57,5 @@ def test_a_note_is_recorded_at_once_and_its_failure_ends_nothing(
 
     Full("s").note("hold", "{}")
     [message] = caplog.messages
-    assert message.startswith("hold: ")
+    assert message == "hold is not recorded, so a restart will not know of it: the disk is full"
     assert "the disk is full" in message
