@@ -145,12 +145,12 @@ class Poller:
 
     def _circle(self) -> TokenRefusedError:
         return TokenRefusedError(
-            "the API gave a next cursor that it has already given in this chain, as it does where "
-            "it does not know pagination.cursor_param",
+            "the API returned a next cursor that it had already returned in this chain; it may not "
+            "know the parameter that the cursor is sent in",
             200,
             None,
             where=safe_url(self.source.url),
-            do="check pagination; with on_cursor_error: reset the next poll starts from the first "
+            do="check pagination; with on_cursor_error: reset, the next poll starts from the first "
             "page",
             source=self.source.name,
         )

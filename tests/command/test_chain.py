@@ -175,7 +175,7 @@ def test_a_cursor_that_leads_in_a_circle_never_loops(helr: Helr, mock: MockSlack
     mock.fault("repeat-cursor@3")
     result = helr.run("run", "--once")
     assert len(mock.requests) == 3
-    assert "has already given" in result.stderr
+    assert "had already returned in this chain" in result.stderr
     assert Counter(ids(result.stdout) + rest(helr)) == Counter(mock.ids())
 
 

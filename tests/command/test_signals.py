@@ -203,7 +203,7 @@ def test_while_it_waits_for_a_fifos_reader(helr: Helr) -> None:
     configure(helr, "http://127.0.0.1:9")
     process = helr.start("run", "-o", "fifo")
     log = follow(process.stderr)
-    log.wait_for("waiting for a reader")
+    log.wait_for("the FIFO has no reader yet; waiting for one")
     stopped(process)
     assert b"Traceback" not in log.end()
 

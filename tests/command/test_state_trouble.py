@@ -148,7 +148,7 @@ def test_locked_by_another_program(helr: Helr, mock: MockSlack) -> None:
     with closing(sqlite3.connect(helr.cwd / "helr-state.db")) as blocker:
         blocker.execute("BEGIN EXCLUSIVE")
         mock.add_events(10)
-        running.log.wait_for("database is locked; wait for the program that holds it", times=3)
+        running.log.wait_for("database is locked; wait for the program that locks it", times=3)
         mock.add_events(10)
     running.all_came_once()
     running.end()
@@ -168,7 +168,7 @@ def test_locked_at_the_start(helr: Helr, mock: MockSlack, begin: str) -> None:
             result = helr.run(*command)
             assert (result.returncode, result.stdout) == (5, "")
             [line] = result.stderr.splitlines()
-            assert "database is locked; wait for the program that holds it" in line
+            assert "database is locked; wait for the program that locks it" in line
     assert mock.requests == []
     assert helr.run("run", "--once").returncode == 0
 
