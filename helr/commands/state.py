@@ -19,7 +19,7 @@ from helr.log import counted, printable
 from helr.model import Config, Source
 from helr.pagination import open_pagination
 from helr.state import export, peek
-from helr.state.lock import hold_source
+from helr.state.lock import lock_source
 from helr.state.records import (
     CHAIN,
     EDGE_MARK,
@@ -149,7 +149,7 @@ class StateCommand:
             print(f"{name}: imported")
 
     def _changing(self, name: str) -> SqliteStore:
-        hold_source(self._path, name)
+        lock_source(self._path, name)
         return SqliteStore(self._path)
 
     def _known(self, name: str) -> Source:

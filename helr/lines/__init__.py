@@ -1,1 +1,1 @@
-"""Events become lines."""
+"""From events to lines."""

@@ -1,8 +1,8 @@
-"""Events become lines: `{"endpoint":…,"event":{…},"meta":{},"source":…,"ts":…}`, in this order.
+"""From events to lines: `{"endpoint":…,"event":{…},"meta":{},"source":…,"ts":…}`, in this order.
 
-What stands between an event's braces is copied as it came; only raw line breaks, which JSON
-allows between tokens, are removed. A line over `max_line_bytes` is cut to a smaller valid line,
-left out, or fails the poll, as the source says.
+Everything between an event's braces is copied unchanged; only raw line breaks, which JSON allows
+between tokens, are removed. A line over `max_line_bytes` is cut to a smaller valid line, left out,
+or fails the poll, as configured.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Lines:
 
     def build(self, page: Page, keep: Sequence[int] | None = None) -> tuple[Iterable[bytes], int]:
         """One line for each event (of those whose index is in `keep`), in the page's order, and
-        how many there are. They are made as they are asked for: a page's lines never stand in
-        memory all at once, unless `max_line_bytes` is set.
+        how many there are. They are generated one by one: a page's lines are never in memory all
+        at once, unless `max_line_bytes` is set.
 
-        b"" stands for one that `max_line_bytes` leaves out. Raises LineTooLongError.
+        A line that `max_line_bytes` leaves out is b"". Raises LineTooLongError.
         """
         raws = _picked(page.raws, keep)
         if page.breaks:
@@ -72,7 +72,7 @@ class Lines:
         return lines, len(lines) - lines.count(b"")
 
     def _tails(self, page: Page, keep: Sequence[int] | None) -> list[bytes]:
-        """How each line ends, with its `ts`: from the first of the time fields that holds one."""
+        """The end of each line, with its `ts`: from the first time field that has a value."""
         found = [path for path in self.time_fields if page.has(path)]
         if len(found) == 1 and (seconds := page.seconds(found[0])):
             minutes, ends = self._minutes, _SECONDS
@@ -95,7 +95,7 @@ class Lines:
 
 
 class _Minutes(dict[int, bytes]):
-    """A line's tail up to the minute of its `ts`, by Unix minute: events of one are many."""
+    """A line's tail up to the minute of its `ts`, by Unix minute: many events share one."""
 
     def __init__(self, tail: bytes) -> None:
         self._tail = tail
@@ -112,7 +112,7 @@ def _picked(column: Sequence[Any], keep: Sequence[int] | None) -> Sequence[Any]:
 
 
 def _meta_ids(ids: Sequence[Any]) -> list[Iterable[bytes]]:
-    """How `meta` begins, and how it goes on for each event."""
+    """The beginning of `meta`, and the rest of it for each event."""
     if set(map(type, ids)) == {str}:
         with suppress(UnicodeEncodeError):
             return [repeat(b',"meta":{"id":'), _json_lines(ids).splitlines()]

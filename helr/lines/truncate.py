@@ -1,8 +1,8 @@
 """Lines over `max_line_bytes`: cut to a smaller valid line, left out, or the poll fails.
 
-A cut line holds whole members of its event, as they came and in their order. Room is given first
-to the members with the event's id and time, then to each that fits; an object that does not fit
-keeps those of its members that do. `meta.truncated` is the size in bytes the line would have had.
+A cut line contains whole members of its event, unchanged and in their order. The members with the
+event's id and time come first, then every other that fits; an object that does not fit keeps those
+of its members that do. `meta.truncated` is the size in bytes that the line would have had.
 
 A line is read as Latin-1: one character is one byte, and JSON's structure is ASCII.
 """
@@ -18,8 +18,8 @@ from helr.model import Source
 from helr.page.json_fallback import dig, members
 from helr.timestamps import rfc3339
 
-_DEPTH = 8  # objects in objects that are looked into for members that fit
-_SHARE = 8  # meta.id and ts may have this part of a cut line each
+_DEPTH = 8  # levels of nested objects that are searched for members that fit
+_SHARE = 8  # meta.id and ts may each take an eighth of a cut line
 
 
 class LineTooLongError(PollError):
@@ -29,7 +29,7 @@ class LineTooLongError(PollError):
 def enforce(
     source: Source, lines: list[bytes], limit: int, times: Iterable[str], received: float
 ) -> None:
-    """Treat the lines longer than `limit` as the source says; one left out becomes b"".
+    """Apply the source's setting to lines longer than `limit`; one left out becomes b"".
 
     Raises LineTooLongError.
     """
@@ -66,9 +66,9 @@ def enforce(
 
 
 def cut(line: bytes, limit: int, first: frozenset[str], received: float) -> bytes:
-    """A valid line of at most `limit` bytes, b"" when not even an empty event fits.
+    """A valid line of at most `limit` bytes, b"" if not even an empty event fits.
 
-    `first`: paths of the members that come before all others. `received` replaces an endless ts.
+    `first`: paths of the members that are kept first. `received` replaces a very long ts.
     """
     text = line.decode("latin-1")
     endpoint, event, meta, label, ts = (
@@ -91,7 +91,7 @@ def cut(line: bytes, limit: int, first: frozenset[str], received: float) -> byte
 
 
 def _fit(text: str, at: int, room: int, first: frozenset[str], depth: int) -> str:
-    """The object at `at` with those members that fit into `room` bytes, braces included."""
+    """The object at `at` with those members that fit into `room` bytes, including braces."""
     room -= 2
     kept: dict[int, str] = {}
     heads = {path.partition(".")[0] for path in first}
@@ -122,7 +122,7 @@ def _id_paths(source: Source) -> list[str]:
 
 
 def _name(line: bytes, paths: Iterable[str]) -> str:
-    """The event's id, for a person who looks for it."""
+    """The event's id, by which it can be found."""
     try:
         event = json.loads(line)["event"]
     except (ValueError, RecursionError, KeyError):

@@ -1,7 +1,7 @@
 """Where lines go. An output has a lane for each source, which delivers a page's lines and records
-their checkpoint: in this order for a stream (written, read, settled, recorded) and the other way
-round for a regular file, so that a line that was written is never asked for again and one that was
-not always is.
+their checkpoint: in this order for a stream (written, read, settled, recorded), and in the reverse
+order for a regular file, so that a written line is never requested again, and any other line always
+is.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ class Lane(Protocol):
     """One source's way into an output. Used by one thread at a time."""
 
     def ready(self) -> None:
-        """Return when the source may be polled: the output works and nothing recorded is overdue.
+        """Return when the source may be polled: the output works and no checkpoint is overdue.
 
-        Raises OutputGoneError, or StateError while a checkpoint of the source cannot be written,
-        for which a one-shot run waits some seconds (Stopped).
+        Raises OutputGoneError, or StateError while a checkpoint of the source cannot be written;
+        a one-shot run first waits some seconds for that (Stopped).
         """
         ...
 
     def deliver(self, lines: Iterable[bytes], checkpoint: Checkpoint) -> None:
         """Return when the lines are delivered and their checkpoint is recorded or queued.
 
-        A line that is left out for its length is empty; its id is recorded all the same. Waits
-        before a block while an earlier checkpoint cannot be written. Raises OutputGoneError when
-        the reader went away or writing failed, Stopped when a stop was asked for before a block
-        was begun, StateError (a one-shot run alone) when it has waited long enough.
+        A line left out because of its length is empty, but its id is recorded. Waits before a
+        block while an earlier checkpoint cannot be written. Raises OutputGoneError if the reader
+        went away or writing failed, Stopped if a stop was requested before a block was begun,
+        StateError (only in a one-shot run) after waiting long enough.
         """
         ...
 
@@ -42,9 +42,9 @@ class Lane(Protocol):
         ...
 
     def rebase(self, everything: Checkpoint | None) -> None:
-        """The state is another one now: forget what is queued, and record everything instead.
+        """The state was replaced: drop what is queued, and record everything instead.
 
-        None: the source continues from what the new state holds. Raises StateError.
+        None: the source continues from the new state. Raises StateError.
         """
         ...
 
@@ -55,24 +55,24 @@ class Output(Protocol):
     def lane(self, state: SourceState) -> Lane: ...
 
     def watch(self) -> None:
-        """From now on, tell that the reader went away as soon as it does, not at the next write."""
+        """From now on, notice at once when the reader goes away, not only at the next write."""
         ...
 
     def drain(self, seconds: float) -> None:
-        """The last act before a stop: give the block under way that long, record what is settled.
+        """Called last, before a stop: give the current block that long, record what is settled.
 
         Raises OutputGoneError.
         """
         ...
 
     def unconfirmed(self) -> int:
-        """How many lines were written that a start now would write again. Never waits."""
+        """How many written lines the next start would write again. Never waits."""
         ...
 
     def finish(self) -> float:
-        """The last act of a one-shot run: record what is settled.
+        """Called last, in a one-shot run: record what is settled.
 
-        Returns the seconds after which to call again, 0 when all is recorded. Raises StateError,
+        Returns the seconds after which to call it again, 0 when all is recorded. Raises StateError,
         OutputGoneError.
         """
         ...

@@ -1,8 +1,8 @@
 """The queue through which every checkpoint of a stream output goes, in order, once it is settled.
 
 A checkpoint that cannot be written stays at the head of its source's queue; nothing overtakes it,
-and no further block is begun: a kill then repeats the one block, not all that followed it.
-Right before each commit the output is asked whether its reader is still there.
+and no further block is begun, so a kill repeats that one block, not all the following ones.
+Right before each commit, `alive` checks that the reader is still there.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _AGAIN_SECS = 1.0  # between two tries to write the state
 
 
 class CheckpointQueue:
-    """`alive` raises OutputGoneError; `gone` is told of one that the settling thread meets.
+    """`alive` raises OutputGoneError; `gone` is called with one raised in the settling thread.
 
-    `tries`: how often a state that cannot be written is tried before a block; None: for ever.
+    `tries`: how often to try to write the state before a block; None: forever.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class CheckpointQueue:
     def put(self, state: SourceState, checkpoint: Checkpoint) -> None:
         """Queue a checkpoint of what was just read, and record all that is due.
 
-        A commit that fails is not raised here: `flush` tells it. Raises OutputGoneError.
+        A failed commit is not raised here, but by `flush`. Raises OutputGoneError.
         """
         due = self._clock.monotonic() + self._settle_secs
         with self._lock:
@@ -87,7 +87,7 @@ class CheckpointQueue:
             try:
                 state.commit(due)
             except ReplacedStateError:
-                raise  # the next poll sees to that; what this file held is gone in any case
+                raise  # the next poll handles that; the old file's content is lost in any case
             except StateError:
                 self._unwritten.add(state)
                 raise
@@ -110,9 +110,9 @@ class CheckpointQueue:
         return failure
 
     def ready(self, state: SourceState) -> None:
-        """Record what is due of a source before it is asked for a page.
+        """Record what is due of a source before its next page is requested.
 
-        A one-shot run, which has no next poll, waits for that. Raises StateError, OutputGoneError,
+        A one-shot run, which has no next poll, waits for it. Raises StateError, OutputGoneError,
         Stopped.
         """
         if self._tries is not None:
@@ -122,7 +122,7 @@ class CheckpointQueue:
     def wait_recorded(self) -> None:
         """Before a block: wait while a checkpoint of any source is due and cannot be written.
 
-        Raises StateError when it was tried often enough, OutputGoneError, Stopped.
+        Raises StateError after the last try, OutputGoneError, Stopped.
         """
         tries = 0
         while self._unwritten:
@@ -142,7 +142,7 @@ class CheckpointQueue:
             self._clock.sleep(_AGAIN_SECS)
 
     def _record_unwritten(self) -> StateError | None:
-        """Try those again whose last commit failed; the first that fails again."""
+        """Retry the sources whose last commit failed; returns the first new failure."""
         for state in list(self._unwritten):
             try:
                 self.flush(state)
@@ -153,9 +153,9 @@ class CheckpointQueue:
         return None
 
     def replace(self, state: SourceState, checkpoint: Checkpoint | None) -> None:
-        """Forget what is queued; one checkpoint of everything, due as the last was, replaces it.
+        """Replace what is queued by one checkpoint of everything, due when the last one was.
 
-        That may come in a later call: until then it is remembered when the last was due.
+        It may come in a later call; until then, the due time is remembered.
         """
         with self._commit, self._lock:
             old = self._queues.pop(state, None)
@@ -171,7 +171,7 @@ class CheckpointQueue:
             self._wake.set()
 
     def pending(self) -> int:
-        """How many lines the queued checkpoints stand for."""
+        """How many lines the queued checkpoints cover."""
         with self._lock:
             return sum(
                 checkpoint.lines for queue in self._queues.values() for _, checkpoint in queue
@@ -186,7 +186,7 @@ class CheckpointQueue:
     def _start(self) -> None:
         if self._thread is None:
             thread = threading.Thread(target=self._settle, name="settle", daemon=True)
-            thread.start()  # may fail: then the next checkpoint tries again
+            thread.start()  # may fail; the next checkpoint tries again
             self._thread = thread
 
     def _settle(self) -> None:

@@ -1,4 +1,4 @@
-"""A lock that is handed over in the order it was asked for, so that no source starves another."""
+"""A lock granted in the order of the requests, so that no source starves another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 
 
 class FairLock:
-    """threading.Lock lets the thread that just released it take it again before those waiting."""
+    """With threading.Lock, the thread that just released it may overtake those waiting."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -16,7 +16,7 @@ class FairLock:
         self._held = False
 
     def acquire(self, timeout: float = -1) -> bool:
-        """Whether it was got within `timeout` seconds (-1: however long it takes)."""
+        """Whether it was acquired within `timeout` seconds (-1: no limit)."""
         with self._guard:
             if not self._held:
                 self._held = True

@@ -1,14 +1,14 @@
 """A regular file (`-o FILE`): each line exactly once, and the file only ever grows.
 
-The order is turned round: a step's lines, the file's identity and length, and the checkpoint are
-committed to the state file first, on the disk; then the lines are appended and fsynced. The next
-start writes an unfinished step again at its place. With a state that is not durable the lines are
-simply appended. A rotation renames the file between two steps, once the last is known to be whole:
-whatever ends helr then, the state asks for nothing to be appended, and a new file is begun.
+The order is reversed: a step's lines, the file's identity and length, and the checkpoint are first
+committed to the state file and synced; then the lines are appended and synced. The next start
+writes an incomplete step again in its place. With a state that is not durable, the lines are simply
+appended. A rotation renames the file between two steps, once the last one is complete: even if helr
+is killed then, no step is left to append, and the next start begins a new file.
 
 Another program may rename, delete or truncate the file at any moment. A step counts as appended
-only when the path still names the file *after* the write: whatever happens to the file later, to
-rename and compress it, say, begins with the step in it. Until then the state keeps the step.
+only if the path still names the file *after* the write: if the file is renamed and compressed
+later, for example, the step is already in it. Until then, the state keeps the step.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from helr.errors import LockedError, OutputGoneError, StateError, UnusableError
 from helr.output.fair_lock import FairLock
 from helr.output.rotation import Rotation, next_name, prune
 from helr.state import SourceState, Store
-from helr.state.lock import hold
+from helr.state.lock import lock_file
 from helr.state.records import Checkpoint, Step
 
 log = logging.getLogger("helr")
 
-# what fsync(2) says where a file system cannot do it (CIFS and FUSE, mostly for a directory)
+# fsync(2) on a file system without it (CIFS and FUSE, mostly for a directory)
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _NAMES = 1000  # how many names of rotated files are remembered
-_ATTEMPTS = 5  # how often a step is written to a file that is moved away meanwhile
+_ATTEMPTS = 5  # how often to write a step to a file that is moved away during the write
 _ADVICE = {
     errno.ENOSPC: "free space on its disk",
     errno.EDQUOT: "raise this user's disk quota",
@@ -46,9 +46,9 @@ _ADVICE = {
 
 
 class FileOutput:
-    """Opens and holds the file, and completes the last step; see helr.output.Output.
+    """Opens and locks the file, and completes the last step; see helr.output.Output.
 
-    Raises UnusableError when the file cannot be opened, LockedError when another helr holds it.
+    Raises UnusableError if the file cannot be opened, LockedError if another helr has locked it.
     """
 
     def __init__(
@@ -57,8 +57,10 @@ class FileOutput:
         self.path = os.path.realpath(path)
         self._place = f"output file {self.path}"
         self._rotation = rotation
-        self._rotations = self.path + ".*"  # its step: the file rotated last, and names in order
-        self._names: list[str] | None = None  # that rotated files were given; None: not read yet
+        self._rotations = (
+            self.path + ".*"
+        )  # this path's step: the last rotated file, and all names in order
+        self._names: list[str] | None = None  # of rotated files; None: not read yet
         self._journal = store.journal
         self._clock = clock
         self._turn = FairLock()
@@ -69,7 +71,7 @@ class FileOutput:
         self._complete()
 
     def _open(self) -> int:
-        # the path has no links in it any more: one that appears there is not followed
+        # the path is resolved: a link that appears in it now is not followed
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             fd = os.open(self.path, flags, 0o640)
@@ -81,13 +83,13 @@ class FileOutput:
                 error.errno or 0, "name a file in a directory that exists and that helr may write"
             )
             raise UnusableError(str(error.strerror), where=self._place, do=advice) from None
-        hold(fd, f"output file {self.path}", "writes a file")
+        lock_file(fd, f"output file {self.path}", "writes a file")
         return fd
 
     def _sync_directory(self, *, is_new: bool) -> None:
         """Make the file's name as durable as its bytes, where that is possible. Raises OSError.
 
-        CIFS, FUSE and shared folders refuse it; so does a directory that may not be listed.
+        CIFS, FUSE and shared folders refuse it; so does a directory that helr may not list.
         """
         try:
             folder = os.open(os.path.dirname(self.path), os.O_RDONLY | os.O_CLOEXEC)
@@ -107,7 +109,7 @@ class FileOutput:
                 )
 
     def _complete(self) -> None:
-        """Append what the last step left out, as far as this still is the file it was meant for."""
+        """Append what is missing of the last step, if this is still the file that it belongs to."""
         step = self._journal.step(self.path)
         if step is None:
             return
@@ -140,10 +142,10 @@ class FileOutput:
             self._append("", None, lines)
 
     def _rewrite(self, step: Step) -> bool:
-        """Write a step again at its place; whether the path still names the file then.
+        """Write a step again in its place; whether the path still names the file after that.
 
-        Also where its bytes are there already: after a sync that failed, the page cache has what
-        the disk may not have, and the next sync succeeds (fsync(2)).
+        It is written even if its bytes are there already: after a failed sync, the page cache has
+        bytes that the disk may not have, and the next sync succeeds (fsync(2)).
         """
         flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
         fcntl.fcntl(self._fd, fcntl.F_SETFL, flags & ~os.O_APPEND)  # pwrite(2) would append
@@ -175,7 +177,7 @@ class FileOutput:
             self._append(state.name, checkpoint, lines)
 
     def _finish(self, length: int) -> None:
-        """Note that a step was appended whole. Should that fail, the file's length tells it too."""
+        """Record that a step is complete. If that fails, the file's length shows it, too."""
         self._length = length
         with suppress(StateError):
             self._journal.finish(self.path, length)
@@ -209,12 +211,12 @@ class FileOutput:
             raise OutputGoneError(error.what, where=error.where, do=error.do) from None
         os.close(self._fd)
         self._fd = fd
-        hold(fd, f"output file {self.path}", "writes a file")  # in case both are the same file
+        lock_file(fd, f"output file {self.path}", "writes a file")  # in case both are the same file
 
     def _rotate(self, adding: int) -> None:
-        """Rename the file if it is done with, and begin a new one. Raises StateError.
+        """Rename the file if that is due, and begin a new one. Raises StateError.
 
-        The new name goes into the state first, so that none is used twice.
+        The new name is recorded in the state first, so that no name is used twice.
         """
         found = os.fstat(self._fd)
         if self._rotation is None or not self._rotation.due(found, adding, self._clock.now()):
@@ -238,7 +240,7 @@ class FileOutput:
         self._prune(names)
 
     def _given_names(self) -> list[str]:
-        """The names that rotated files were given, in order; helr 0.1 kept only the last path."""
+        """The names of rotated files, in order; helr 0.1 recorded only the last path."""
         if self._names is None:
             last = self._journal.step(self._rotations)
             given = os.fsdecode(last.lines).split("\0") if last else []
@@ -257,17 +259,17 @@ class FileOutput:
             )
 
     def _rotated(self, step: Step) -> bool:
-        """Whether that step's file is the one that helr itself moved away last."""
+        """Whether that step's file is the one that helr itself rotated last."""
         last = self._journal.step(self._rotations)
         return last is not None and (last.device, last.inode) == (step.device, step.inode)
 
     def _append(self, source: str, checkpoint: Checkpoint | None, lines: bytes) -> None:
-        """Record a step, append it, and note that. Raises StateError, OutputGoneError.
+        """Record a step, append it, and record that. Raises StateError, OutputGoneError.
 
-        The synced commit may take long, and another program move the file away meanwhile: then
-        the step is recorded for the new file. In the instant between the two looks of an append
-        nobody can tell whether what compresses and deletes a moved file has read the step: it is
-        appended once more.
+        The synced commit may take long, and another program may move the file away during it; then
+        the step is recorded for the new file. If the file is moved between the two checks of an
+        append, helr cannot know whether the program that compresses and deletes it has read the
+        step, so the step is appended again.
         """
         step = self._record(source, checkpoint, lines)
         for _ in range(_ATTEMPTS):
@@ -276,15 +278,15 @@ class FileOutput:
                     self._sync()
                 self._finish(self._length)
                 return
-            with self._breaking():  # only one step is kept: no other may take its place now
+            with self._breaking():  # only one step is kept, and no other may replace it now
                 self._follow()
                 step = self._record("", None, lines)
         self._break("it is moved away whenever helr writes to it", "stop the program that moves it")
 
     def _record(self, source: str, checkpoint: Checkpoint | None, lines: bytes) -> bytes:
-        """Commit a step that goes to the end of the file; its bytes. Raises StateError.
+        """Commit a step for the end of the file; returns its bytes. Raises StateError.
 
-        They begin with a line break where another program left half a line there.
+        They begin with a line break if another program left half a line there.
         """
         with self._breaking():
             found = os.fstat(self._fd)
@@ -313,7 +315,7 @@ class FileOutput:
         return False
 
     def _sync(self) -> None:
-        """Raises OSError, but not where the file system has no sync: that is told once."""
+        """Raises OSError, except if the file system has no sync, which is logged once."""
         try:
             os.fsync(self._fd)
         except OSError as error:
@@ -330,7 +332,7 @@ class FileOutput:
 
     @contextmanager
     def _breaking(self) -> Iterator[None]:
-        """An append that fails ends the use of the file until the next start, which completes it.
+        """After a failed append, the file is not used until the next start, which completes it.
 
         Raises OutputGoneError.
         """
@@ -350,7 +352,7 @@ class FileOutput:
         self.check_whole()
 
     def check_whole(self) -> None:
-        """Nothing may follow a step that could not be appended whole, until the next start."""
+        """Nothing may follow an incomplete step until the next start."""
         if self._broken:
             raise self._broken
 
@@ -367,7 +369,7 @@ class FileOutput:
         return 0
 
     def close(self) -> None:
-        """Let another helr have the file."""
+        """Release the file for another helr."""
         os.close(self._fd)
 
 
@@ -391,9 +393,9 @@ class _Lane:
 
 
 def complete_others(store: Store, path: str | None, clock: Clock) -> None:
-    """Complete the last steps of output files that are not the one of this run.
+    """Complete the last steps of output files other than this run's.
 
-    Their checkpoints are recorded, so that nothing else would ever deliver what is missing.
+    Their checkpoints are already recorded, so nothing else would ever deliver the missing lines.
     """
     own = path and os.path.realpath(path)
     for other in store.journal.unfinished():
@@ -402,7 +404,7 @@ def complete_others(store: Store, path: str | None, clock: Clock) -> None:
         try:
             FileOutput(other, store, clock).close()
         except LockedError:
-            continue  # its own helr is at work
+            continue  # another helr is writing it
         except (OutputGoneError, UnusableError, StateError) as error:
             log.warning(
                 "output file %s: its last events are missing until helr can write to it, or runs "

@@ -32,8 +32,8 @@ def open_output(
     gone: Gone,
     state_tries: int | None = None,
 ) -> Output:
-    """The output at `path`, or standard output; `gone` is told of an output that cannot be used
-    any more; `state_tries` as for StreamOutput. Raises UnusableError, LockedError, StateError."""
+    """The output at `path`, or standard output; `gone` is called when the output can no longer
+    be used; `state_tries` as for StreamOutput. Raises UnusableError, LockedError, StateError."""
     if path is not None and _regular(path):
         from helr.output.file import FileOutput
 
@@ -49,7 +49,7 @@ def open_output(
 
 
 def check_path(option: str, path: str) -> None:
-    """Raise UnusableError for a URL, which would be a file of that name, and for no name at all."""
+    """Raise UnusableError for a URL, which would become a file name, and for an empty path."""
     option = f"--{option.replace('_', '-')}"
     if not path:
         raise UnusableError(f"{option} is empty", do="give the path of a file or directory")
@@ -70,7 +70,7 @@ def _regular(path: str) -> bool:
 
 
 def _open_device(path: str) -> int:
-    """A FIFO or a device, opened without hanging on a FIFO that nobody reads yet."""
+    """Open a FIFO or a device without hanging on a FIFO that has no reader yet."""
     waiting = False
     while True:
         try:
@@ -80,7 +80,7 @@ def _open_device(path: str) -> int:
                 if not waiting:
                     log.info("output %s: the FIFO has no reader yet; waiting for one", path)
                 waiting = True
-                time.sleep(0.1)  # not the clock's: there is nothing to stop yet
+                time.sleep(0.1)  # not the clock's sleep: there is nothing to stop yet
                 continue
             raise UnusableError(
                 str(error.strerror), where=f"output {path}", do="name a file or a FIFO"

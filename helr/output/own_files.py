@@ -1,8 +1,8 @@
-"""helr's own files, and that no output goes into one of them.
+"""helr's own files, and a check that no output goes into one of them.
 
-The state and what SQLite and helr keep beside it, the config, everything that a `…_file` of a
-source of this run names, and recordings. Files are compared by name, as some appear only later,
-and by inode, as a file may have several names.
+They are the state and the files that SQLite and helr keep beside it, the config, every file that
+a `…_file` key of this run's sources names, and recordings. Files are compared by name, as some
+appear only later, and by inode, as a file may have several names.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def check_recordings(directories: Sequence[str], config: Config) -> None:
 def _match(
     name: str, identity: tuple[int, int] | None, config: Config, recordings: Sequence[str]
 ) -> str | None:
-    """The own file that has this real name or this identity."""
+    """helr's own file with this real name or this identity."""
     state = os.path.realpath(config.globals.state.path)
     if name.startswith(f"{state}.") and name.endswith(".lock"):  # of any source, polled or not
         return name
@@ -122,7 +122,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _opened_as(fd: int) -> str:
-    """The name that the file of a descriptor has, or had before it was replaced ("": unknown)."""
+    """The name of a descriptor's file, even if it was replaced since ("": unknown)."""
     try:
         return os.readlink(f"/proc/self/fd/{fd}").removesuffix(" (deleted)")
     except OSError:

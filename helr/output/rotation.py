@@ -1,8 +1,8 @@
-"""When an output file is done with, what it is called then, and which of those are deleted.
+"""When an output file is rotated, its name after that, and which rotated files are deleted.
 
-`FILE` becomes `FILE.YYYY-MM-DD` or `FILE.YYYY-MM-DD.N`: the UTC day it was last written on. A
-name is never used twice, not even when its file was compressed or is gone. Which file is older is
-known from the order in which the names were given, not from the days: a clock may be wrong.
+`FILE` becomes `FILE.YYYY-MM-DD` or `FILE.YYYY-MM-DD.N`: the UTC day of its last write. A name is
+never used twice, even if its file was compressed or deleted. The order in which the names were
+given shows which file is older; the days may not, because a clock may be wrong.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """`size`: the most bytes of a file of more than one step; None: a file a day.
+    """`size`: the maximum bytes of a file with more than one step; None: one file per day.
 
-    `keep`: how many rotated files are left; None: all.
+    `keep`: how many rotated files to keep; None: all.
     """
 
     size: int | None
     keep: int | None = None
 
     def due(self, file: os.stat_result, adding: int, now: float) -> bool:
-        """Whether the file is done with before that many bytes are added to it."""
+        """Whether to rotate the file before adding that many bytes to it."""
         if not file.st_size:
             return False
         if self.size is None:
@@ -59,9 +59,9 @@ def parse(text: str | None, keep: int | None) -> Rotation | None:
 
 
 def next_name(path: str, written: float, given: Sequence[str]) -> str:
-    """A name for the file last written at that time (Unix seconds) that none has had.
+    """An unused name for a file that was last written at that time (Unix seconds).
 
-    `given`: the names (without directory) of earlier ones, also where these are gone.
+    `given`: the names (without directory) of earlier files, including deleted ones.
     """
     day, pattern = _day(written), _pattern(path)
     used = [number for a_day, number, _, _ in _rotated(path) if a_day == day]
@@ -71,10 +71,10 @@ def next_name(path: str, written: float, given: Sequence[str]) -> str:
 
 
 def prune(path: str, keep: int, given: Sequence[str]) -> list[str]:
-    """Delete all but the last `keep` rotated files; the deleted ones. Raises OSError.
+    """Delete all but the last `keep` rotated files; returns the deleted ones. Raises OSError.
 
-    `given`: names in the order in which they were given. Files that are not among them are older
-    than all that are; their days and numbers order them.
+    `given`: names in the order in which they were given. Files with other names are older; they
+    are ordered by day and number.
     """
     order = {name: index for index, name in enumerate(given)}
     files = sorted(

@@ -1,7 +1,7 @@
 """Standard output (or a FIFO or device named by -o): blocks of whole lines, confirmed on a pipe.
 
 On a Linux pipe a block goes in one write into an empty pipe and is delivered when the pipe is
-seen empty again with its reader still there: nobody else's unread bytes blur the picture, and a
+seen empty again with its reader still there: no other program's unread bytes interfere, and a
 kill leaves no half line. Elsewhere (a socket, a terminal, a file by redirection, other systems) a
 completed write counts. One block at a time, for all sources.
 """
@@ -30,11 +30,11 @@ from helr.state.records import Checkpoint
 log = logging.getLogger("helr")
 
 _F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032  # fcntl(2); named in Python 3.10's fcntl on Linux only
-_BLOCK = 65536  # bytes a block may have at most: a larger pipe would only be more to repeat
+_BLOCK = 65536  # maximum bytes of a block: with more, a crash would only repeat more
 _FIRST_WAIT, _LONGEST_WAIT = 50e-6, 0.02  # seconds between looks at an unread pipe
 _FD_SETSIZE = 1024  # select(2) takes smaller descriptors only
 _NONE = bytes(4)  # FIONREAD's int when nothing is unread
-_STALLED = 10  # seconds without reading after which it is said once
+_STALLED = 10  # seconds without reading after which this is logged, once
 
 
 class Stream:
@@ -50,26 +50,26 @@ class Stream:
         self._torn = _ends_within_a_line(fd)
 
     def alive(self) -> None:
-        """Raise OutputGoneError when nobody can read what was or will be written."""
+        """Raise OutputGoneError if there is no reader any more."""
         if self._trouble(0):
             raise self._reader_gone()
 
     def watch(self, gone: Callable[[OutputGoneError], None]) -> None:
-        """Tell `gone` as soon as the reader goes away; never returns before. Costs no waking."""
+        """Call `gone` as soon as the reader goes away, and return only then. Never wakes before."""
         while not self._trouble(None):
             pass
         gone(self._reader_gone())
 
     def _trouble(self, timeout: float | None) -> bool:
-        """Whether the descriptor shows an error, which needs no asking for."""
-        poll = select.poll()  # one a call: two threads may not share it
+        """Whether the descriptor has an error."""
+        poll = select.poll()  # one per call: two threads may not share it
         poll.register(self.fd, 0)
-        return bool(poll.poll(timeout))  # nothing but trouble is told of a mask of 0
+        return bool(poll.poll(timeout))  # a mask of 0 reports only errors
 
     def write(self, block: bytes) -> None:
         """Return when the block was delivered.
 
-        Raises Stopped when a stop was asked for before it was begun, OutputGoneError.
+        Raises Stopped if a stop was requested before it was begun, OutputGoneError.
         """
         if self._pipe:
             self._wait_empty(before=True)
@@ -84,11 +84,11 @@ class Stream:
         self.alive()
 
     def _wait_empty(self, *, before: bool) -> None:
-        """Short waits that back off. Before a block a stop ends them; a block that is in the pipe
-        is waited for until the process ends: `drain` bounds that.
+        """Short waits that back off. Before a block, a stop ends them; for a block that is in the
+        pipe, they continue until the process ends, which `drain` bounds.
 
-        A reader that goes away ends a wait, and helr with it, before another one opens the FIFO:
-        that one would read the rest of the block, and a line of it would be torn.
+        If the reader goes away, the wait ends, and helr with it, before another reader opens the
+        FIFO: that one would read the rest of the block, beginning in the middle of a line.
         """
         wait, waited = _FIRST_WAIT, 0.0
         while self._unread():
@@ -107,9 +107,9 @@ class Stream:
             self._clock.check()
 
     def _lost_within(self, seconds: float) -> bool:
-        """Wait that long, or until the reader goes away; whether it did.
+        """Wait that long, or until the reader goes away; returns whether it did.
 
-        select(2), as it takes microseconds: the write end of a pipe is "readable" in error only.
+        With select(2), which takes microseconds: a pipe's write end is "readable" only on error.
         """
         if self.fd >= _FD_SETSIZE:
             return self._trouble(max(seconds * 1000, 1))
@@ -119,7 +119,7 @@ class Stream:
         return fcntl.ioctl(self.fd, termios.FIONREAD, _NONE) != _NONE
 
     def _grow(self, size: int) -> None:
-        """Room for a line longer than the pipe, where the kernel allows it."""
+        """Enlarge the pipe for a line longer than it, if the kernel allows that."""
         try:
             fcntl.fcntl(self.fd, _F_SETPIPE_SZ, size)
             self._room = fcntl.fcntl(self.fd, _F_GETPIPE_SZ)
@@ -150,21 +150,21 @@ class Stream:
 
 
 def _ends_within_a_line(fd: int) -> bool:
-    """Whether a regular file (`>>`) ends in the middle of a line: a disk was full before."""
+    """Whether a regular file (`>>`) ends in the middle of a line, after a full disk for example."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         return False
     try:
-        with open(f"/dev/fd/{fd}", "rb") as file:  # our own may only be written
+        with open(f"/dev/fd/{fd}", "rb") as file:  # this descriptor may be write-only
             file.seek(-1, os.SEEK_END)
             return file.read(1) != b"\n"
-    except OSError:  # it is empty, or may not be read
+    except OSError:  # it is empty, or cannot be read
         return False
 
 
 def blocks(lines: Iterable[bytes], limit: int) -> Iterator[tuple[list[bytes], bool]]:
     """The lines in blocks of at most `limit` bytes, or of one line; and whether it is the last.
 
-    There is always a last one; where there are no lines, it is empty.
+    There is always a last block; without lines, it is empty.
     """
     block, size = list[bytes](), 0
     for line in lines:
@@ -179,8 +179,8 @@ def blocks(lines: Iterable[bytes], limit: int) -> Iterator[tuple[list[bytes], bo
 class StreamOutput:
     """Delivers into a Stream and queues checkpoints; see helr.output.Output.
 
-    `state_tries`: how often a state that cannot be written is tried before a block (a second
-    apart); None: for ever.
+    `state_tries`: how often to try to write the state before a block (a second apart); None:
+    forever.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ class StreamOutput:
 
 
 class _Lane:
-    """`uncovered`: lines written that no queued checkpoint covers."""
+    """`uncovered`: written lines that no queued checkpoint covers."""
 
     def __init__(self, output: StreamOutput, state: SourceState) -> None:
         self.uncovered = 0
@@ -252,7 +252,7 @@ class _Lane:
         self._queue.flush(self._state)
 
     def _write(self, block: list[bytes]) -> None:
-        count = len(block) - block.count(b"")  # lines that are left out are empty
+        count = len(block) - block.count(b"")  # lines left out are empty
         if not count:
             return
         self._queue.wait_recorded()

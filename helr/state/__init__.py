@@ -1,11 +1,11 @@
 """State: what persists between runs, behind small interfaces. One file per `state.backend`.
 
-A backend is a module here, named after it, with the functions `open(state)`, which gives a Store,
-and `open_read_only(state)`, which gives one that changes nothing, or None where there is nothing.
+A backend is a module here, named after it, with two functions: `open(state)` returns a Store, and
+`open_read_only(state)` returns one that changes nothing, or None if no state exists.
 
 A backend promises: `commit` is one transaction, all of it or nothing, and a later `load` shows
-the last commit; a failed commit changes nothing and says why (StateError). What the values are:
-helr/state/records.py.
+the last commit; a failed commit changes nothing and says why (StateError). The values are defined
+in helr/state/records.py.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class SourceState(ABC):
         """Record them all, in order, in one transaction. Raises StateError."""
 
     def is_current(self) -> bool:
-        """False once the state was found deleted or replaced, and what is there now was opened:
-        until `accept`, commits are refused. Raises StateError when that cannot be opened."""
+        """False once the state has been deleted or replaced and the new one was opened; until
+        `accept`, commits are refused. Raises StateError when the new one cannot be opened."""
         return True
 
     def accept(self) -> None:  # noqa: B027 - not every backend can be replaced
-        """The source has dropped what belonged to the state before, and goes on from this one."""
+        """The source has dropped what belonged to the old state, and continues from this one."""
 
     def note(self, key: str, value: str | None) -> None:
         """Record one value at once, beside the queue of checkpoints (why that is safe:
@@ -66,18 +66,18 @@ class Journal(Protocol):
         ...
 
     def step(self, path: str) -> Step | None:
-        """The last step of that output file; its lines are empty when it was appended whole.
+        """The last step of that output file; its lines are empty once all were appended.
 
         Raises StateError.
         """
         ...
 
     def unfinished(self) -> list[str]:
-        """The output files whose last step is not known to be appended whole. Raises StateError."""
+        """The output files whose last step may be incomplete. Raises StateError."""
         ...
 
     def finish(self, path: str, length: int) -> None:
-        """The step was appended and the file is now that long. Raises StateError."""
+        """The step was appended, and this is the length of the file now. Raises StateError."""
         ...
 
 
@@ -93,11 +93,11 @@ class Store(Protocol):
     def source(self, name: str) -> SourceState: ...
 
     def sources(self) -> list[str]:
-        """Every source of which something is known. Raises StateError."""
+        """Every source that has any state. Raises StateError."""
         ...
 
     def lease(self, name: str) -> None:
-        """Hold a source until this process ends. Raises LockedError, StateError, UnusableError."""
+        """Lock a source until this process ends. Raises LockedError, StateError, UnusableError."""
         ...
 
     def check_writable(self) -> None:
@@ -114,13 +114,13 @@ def open_store(state: State) -> Store:
 
 
 def open_read_only(state: State) -> Store | None:
-    """The configured backend, only to be read; None when there is nothing. Raises StateError."""
+    """The configured backend, read-only; None if no state exists. Raises StateError."""
     store: Store | None = _backend(state).open_read_only(state)
     return store
 
 
 def peek(state: State, source: str) -> Stored:
-    """What the state holds of a source, or nothing; its file is only read. Raises StateError."""
+    """The saved state of a source, empty if there is none; read-only. Raises StateError."""
     store = open_read_only(state)
     if store is None:
         return Stored()

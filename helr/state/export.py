@@ -1,7 +1,7 @@
 """A source's state as JSON: what `helr state export` writes and a recording begins with.
 
-Helr's shape, `{"key": "value"}` for a source, plus two lists of ours: `ids` (delivered ids,
-oldest first) and `marks` ([kind, hex, time], see helr.state).
+The Rust helr's format, `{"key": "value"}` for a source, plus two lists: `ids` (delivered ids,
+oldest first) and `marks` ([kind, hex, time]); see helr/state/records.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HELD = (records.RETRY_AFTER, records.BREAKER)
 
 
 def dump(state: SourceState) -> dict[str, Any]:
-    """All that is known of a source. Raises StateError."""
+    """The whole state of a source. Raises StateError."""
     stored, ids = state.load(), state.ids()
     whole: dict[str, Any] = {k: v for k, v in stored.values.items() if k not in records.LISTS}
     if ids:
@@ -30,7 +30,7 @@ def dump(state: SourceState) -> dict[str, Any]:
 
 
 def lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str, bytes, float]]]:
-    """The ids and marks in what `dump` gave. Raises UnusableError."""
+    """The ids and marks in the output of `dump`. Raises UnusableError."""
     ids = values.get("ids", [])
     if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
         raise UnusableError(
@@ -54,14 +54,14 @@ def _mark(kind: Any, mark: Any, at: Any) -> tuple[str, bytes, float]:
 
 
 def _is_torn(text: str) -> bool:
-    """Whether it holds half a character (an unpaired surrogate), which no state can hold."""
+    """Whether it contains an unpaired surrogate, which no backend can store."""
     return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def check(where: str, key: str, value: Any, state_key: str | None) -> None:
-    """Refuse what a poll would not understand. Raises UnusableError.
+    """Refuse a value that a poll could not use. Raises UnusableError.
 
-    `where`: what the message begins with. `state_key`: the source's, for its watermark.
+    `where`: the beginning of the message. `state_key`: the key of the source's watermark.
     """
     if not isinstance(value, str):
         raise UnusableError(f"must be a string, not {json.dumps(value)[:80]}", where=where)

@@ -1,6 +1,6 @@
-"""What SQLite's write-ahead log needs of a file system, and this one may not have.
+"""What SQLite's write-ahead log needs from a file system, and some do not offer.
 
-SQLite says "database is locked" or "disk I/O error" for all of it (sqlite.org/wal.html: shared
+SQLite reports "database is locked" or "disk I/O error" for all of it (sqlite.org/wal.html: shared
 memory, hence no network file system; unixErr in os_unix.c: ENOLCK becomes SQLITE_BUSY).
 """
 
@@ -16,9 +16,9 @@ _SIZE = 32_768  # of the -shm file that SQLite maps
 
 
 def missing(path: str) -> str:
-    """What the file system of a state file lacks, and why; "" when it has all, or nobody knows.
+    """What the file system of a state file lacks, and why; "" if nothing, or if it is unknown.
 
-    Tries it on a file of its own: to open and close one of SQLite's would drop SQLite's locks.
+    It is tried on a separate file: opening and closing one of SQLite's would drop SQLite's locks.
     """
     probe = f"{os.path.realpath(path)}.{os.getpid()}-shm"  # named like what SQLite would map
     try:

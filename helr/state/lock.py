@@ -1,7 +1,7 @@
-"""One helr at a time: a lock that ends with its holder, however that ends, and tells its pid.
+"""One helr at a time: a lock that ends with its process, even by a kill, and shows its pid.
 
 A POSIX record lock, because F_GETLK names the process that holds it (fcntl(2)). It is dropped
-when this process closes any descriptor of the file, so nothing else here may open it.
+when this process closes any descriptor of the file, so nothing else here may open the file.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _FLOCK = "hhqqi4x"  # struct flock on 64-bit Linux: type, whence, start, len, pi
 
 
 def lock_path(state_path: str, source: str) -> str:
-    """The lock file of a source, beside the state file, however that is called."""
+    """The lock file of a source, beside the state file."""
     safe = "".join(
         char if char.isalnum() or char in "-_." else f"%{ord(char):x}" for char in source
     )
     return f"{os.path.realpath(state_path)}.{safe}.lock"
 
 
-def hold_source(state_path: str, source: str) -> int:
-    """Hold a source until this process ends; the open descriptor.
+def lock_source(state_path: str, source: str) -> int:
+    """Lock a source until this process ends; returns the open descriptor.
 
-    Raises LockedError when another helr holds it, StateError when the file cannot be made,
+    Raises LockedError when another helr has locked it, StateError when the file cannot be created,
     UnusableError when its name is too long, or it is a link or not a regular file.
     """
     path = lock_path(state_path, source)
@@ -48,20 +48,20 @@ def hold_source(state_path: str, source: str) -> int:
         ) from None
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         raise UnusableError("it is not a regular file", where=f"lock file {path}", do="remove it")
-    hold(fd, f"source {source}", "collects a source", f"lock file {path}")
+    lock_file(fd, f"source {source}", "collects a source", f"lock file {path}")
     return fd
 
 
-def hold(fd: int, what: str, alone: str, place: str = "") -> None:
-    """Lock an open file: what it stands for, what one helr at a time does, and where it is.
+def lock_file(fd: int, what: str, alone: str, place: str = "") -> None:
+    """Lock an open file. `what` it represents, what one helr `alone` does with it, and its `place`.
 
-    Raises LockedError that names the holder, UnusableError where there are no locks (NFS without
-    a lock daemon, some FUSE and shared folders): without them a second helr would not be noticed.
+    Raises LockedError that names the other process, and UnusableError where there are no locks (NFS
+    without a lock daemon, some FUSE and shared folders): a second helr would go unnoticed there.
     """
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EAGAIN):  # what fcntl(2) says of a held lock
+        if error.errno not in (errno.EACCES, errno.EAGAIN):  # fcntl(2): it is locked
             raise UnusableError(
                 f"cannot be locked ({error.strerror}): its file system has no working file locks",
                 where=place or what,

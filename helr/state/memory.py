@@ -1,4 +1,4 @@
-"""State that is forgotten with the process: for trying things out, and for replays."""
+"""State that is lost when the process ends: for trials, and for replays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def open(state: State) -> MemoryStore:  # noqa: A001
 
 
 def open_read_only(state: State) -> None:
-    """There is nothing to read before a run."""
+    """Nothing exists before a run."""
 
 
 class MemoryStore:
@@ -33,13 +33,13 @@ class MemoryStore:
         return sorted(self._sources)
 
     def lease(self, name: str) -> None:
-        """Nobody else can have it."""
+        """No other process can use it."""
 
     def check_writable(self) -> None:
-        """Memory is."""
+        """Memory always is."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing is open."""
 
 
 class _Source(SourceState):

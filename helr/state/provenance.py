@@ -1,7 +1,7 @@
-"""Which API a source's state was made with: its state key `url`, without user info and query.
+"""Which API a source's state comes from: the state key `url`, without user info and query.
 
-State belongs to a source's name. A watermark of a trial would hide what the real API has from
-before it, so whoever finds another address than the config's says so; nobody refuses.
+State belongs to a source's name. The watermark of a trial would hide older events of the real API,
+so a command that finds another address than the config's warns, but does not refuse to continue.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from helr.urls import safe_url
 
 
 def address(source: Source) -> str:
-    """What is kept: scheme, host, port and path."""
+    """The address that is saved: scheme, host, port and path."""
     return safe_url(source.url)
 
 
 def another(source: Source, values: Mapping[str, str]) -> str | None:
-    """A warning when the state was made with another API than the source names now."""
+    """A warning if the state comes from another API than the source uses now."""
     known, now = values.get(API), address(source)
     if not known or _same(known, now):
         return None
@@ -32,7 +32,7 @@ def another(source: Source, values: Mapping[str, str]) -> str | None:
 
 
 def _same(one: str, other: str) -> bool:
-    """What a secret was once, and is not taken for one now, makes no other address."""
+    """An address in which a secret was redacted still equals the one with its value."""
     return one == other or any(
         HIDDEN in hidden and re.fullmatch(".+".join(map(re.escape, hidden.split(HIDDEN))), plain)
         for hidden, plain in ((one, other), (other, one))

@@ -68,7 +68,7 @@ class Chain(msgspec.Struct):
 
 
 def read_chain(text: str) -> Chain:
-    """The chain that a state holds as JSON. Raises ValueError where it is not one."""
+    """The chain in a state, from its JSON. Raises ValueError if it is not a chain."""
     chain = msgspec.json.decode(text, type=Chain)
     times = (chain.greatest, chain.reached, chain.began, chain.first)
     if any(at is not None and number(at, EARLIEST, LATEST) is None for at in times):
@@ -79,7 +79,7 @@ def read_chain(text: str) -> Chain:
 
 
 def read_object(text: str | None) -> dict[str, Any]:
-    """A Retry-After or breaker as the state keeps it; empty where it is not a JSON object."""
+    """A Retry-After or breaker in a state, from its JSON; empty if that is not an object."""
     try:
         found = json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -90,13 +90,13 @@ def read_object(text: str | None) -> dict[str, Any]:
 class Checkpoint(msgspec.Struct):
     """One change of a source's state. `lines`: how many delivered lines it accounts for.
 
-    `values`: keys to set, or to remove (None). `ids`: delivered ids, of which those of the oldest
-    events beyond `capacity` are forgotten; `at`: their page's greatest event time (None: later
-    than all before). `marks` to remember; `forget`: (kind, below): marks of that kind with
-    `at < below` (all, when None) are dropped.
+    `values`: keys to set, or to remove (None). `ids`: delivered ids; beyond `capacity`, those of
+    the oldest events are forgotten; `at`: their page's greatest event time (None: later than all
+    before). `marks`: marks to remember; `forget`: (kind, below): marks of that kind with
+    `at < below` (all, if None) are dropped.
 
     A page's checkpoint, on its way to the output, has an id (or None) for each line of the page,
-    and may have more of them, which no line shows.
+    and possibly more ids that belong to no line.
     """
 
     lines: int = 0
@@ -108,8 +108,8 @@ class Checkpoint(msgspec.Struct):
     forget: list[tuple[str, float | None]] = []
 
     def ahead(self, start: int, block: Sequence[bytes]) -> Checkpoint | None:
-        """The part that a block of the page's lines, not its last, may record by itself: ids run
-        ahead of the token. None without ids: such a line is only covered by the whole."""
+        """What a block of the page's lines, other than the last, may record by itself: ids run
+        ahead of the token. None without ids: only the page's whole checkpoint covers its lines."""
         ids = self.ids[start : start + len(block)]
         covered = sum(1 for key, line in zip(ids, block) if key and line)  # noqa: B905
         known = [key for key in ids if key is not None]
@@ -122,7 +122,7 @@ class Checkpoint(msgspec.Struct):
 
 
 class Stored(msgspec.Struct):
-    """What a backend holds of one source, but for its ids."""
+    """The state of one source, except its ids."""
 
     values: dict[str, str] = {}
     marks: list[Mark] = []

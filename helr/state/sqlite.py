@@ -1,11 +1,10 @@
-"""State in one SQLite file, whose table `helr_state` is the one Helr keeps.
+"""State in one SQLite file; its table `helr_state` is the same as the Rust helr's.
 
-Promises: a commit is one transaction in a write-ahead log, so that a kill at any moment leaves the
-state before or after it; a step of a regular output file is on the disk before it returns, and of
-other commits one every five seconds, with all before it, so that a power cut repeats little;
-nothing is committed into a file that was deleted or replaced while it was open; the file is
-readable by its owner only. A file of a newer helr is refused, an older one (Helr's too) upgraded
-at once.
+Promises: a commit is one transaction in a write-ahead log, so a kill at any moment leaves the
+state before or after it. A step of a regular output file is on the disk before its commit returns;
+other commits are synced once every five seconds, so a power failure repeats little. Nothing is
+committed into a file that was deleted or replaced while it was open. Only its owner can read the
+file. A newer helr's file is refused; an older one's, or the Rust helr's, is upgraded at once.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 from helr.errors import DamagedStateError, ReplacedStateError, StateError
 from helr.model import State
 from helr.state import Journal, SourceState
-from helr.state.lock import hold_source
+from helr.state.lock import lock_source
 from helr.state.records import Checkpoint, Step, Stored
 
 T = TypeVar("T")
@@ -49,7 +48,7 @@ CREATE TABLE IF NOT EXISTS helr_steps (
 CREATE TABLE IF NOT EXISTS helr_proof (only INTEGER PRIMARY KEY CHECK (only = 1), at REAL);
 """
 
-# Version 1 kept delivered ids in another table, which is gone if another helr was quicker.
+# Version 1 kept delivered ids in another table, which is gone if another helr upgraded first.
 _FROM_1 = """CREATE TABLE IF NOT EXISTS helr_ids (seq, source_id, count, ids);
 INSERT INTO helr_delivered SELECT seq, source_id, seq, count, ids FROM helr_ids;
 DROP TABLE helr_ids;"""
@@ -74,7 +73,7 @@ _IDS = "SELECT ids FROM helr_delivered WHERE source_id = ? ORDER BY turn, slot"
 _LARGEST = 2**63 - 1  # what SQLite can hold
 _STEP = "INSERT OR REPLACE INTO helr_steps VALUES (?, ?, ?, ?, ?)"
 _LAST_STEP = "SELECT * FROM helr_steps WHERE path = ?"
-# a name that ends in ".*" is not a file's: it keeps what helr/output/file.py knows of rotations
+# a path that ends in ".*" is not a file: helr/output/file.py records rotations there
 _OPEN = "SELECT path FROM helr_steps WHERE length(lines) > 0 AND path NOT LIKE '%.*'"
 _FINISHED = "UPDATE helr_steps SET lines = x'', length = ? WHERE path = ?"
 _SOURCES = (
@@ -92,7 +91,7 @@ def open_read_only(state: State) -> SqliteStore | None:
 
 
 class SqliteStore:
-    """`busy_secs`: how long to wait for somebody else's lock on the file."""
+    """`busy_secs`: how long to wait while another program locks the file."""
 
     durable = True
 
@@ -105,8 +104,8 @@ class SqliteStore:
         self.journal: Journal = _Journal(self)
         self._rows: dict[str, _Rows] = {}
         self._generation = 0
-        self._accepted: dict[str, int] = {}  # the generation each source goes on from
-        self._proof: float | None = None  # what this process wrote to prove the file writable
+        self._accepted: dict[str, int] = {}  # the generation each source continues from
+        self._proof: float | None = None  # what check_writable wrote last
         self._log: tuple[int, int] | None = None  # the write-ahead log of the file that is open
         self._synced = time.monotonic()
         self._open(read_only)
@@ -156,8 +155,8 @@ class SqliteStore:
             )
 
     def _begin_log(self) -> None:
-        """A write-ahead log. SQLite's own waiting does not cover the change to one, which two
-        processes may make at once."""
+        """Switch to a write-ahead log. SQLite's busy timeout does not cover this, and two processes
+        may do it at once."""
         end = time.monotonic() + self._busy_secs
         while True:
             try:
@@ -169,7 +168,7 @@ class SqliteStore:
                 time.sleep(0.02)
 
     def _complete_in_memory(self) -> None:
-        """Give a file that is only read (Helr's, or an empty one) the tables that it lacks."""
+        """Add in memory the tables that a read-only file (the Rust helr's, or empty) lacks."""
         self._db.execute("PRAGMA temp_store = MEMORY")
         there = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
         for statement in _TABLES.split(";"):
@@ -181,7 +180,7 @@ class SqliteStore:
         return self._sources.setdefault(name, _Source(self, name))
 
     def lease(self, name: str) -> None:
-        _leases.append(hold_source(self.path, name))
+        _leases.append(lock_source(self.path, name))
 
     def load(self, source: str) -> Stored:
         return self.read(
@@ -196,7 +195,7 @@ class SqliteStore:
         return [id_ for (ids,) in rows for id_ in ids.split("\n")]
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """What a query says. Raises StateError."""
+        """The result of a query. Raises StateError."""
         with self._lock:
             return self._read(query)
 
@@ -231,7 +230,7 @@ class SqliteStore:
         ids: Sequence[str],
         marks: Sequence[tuple[str, bytes, float]],
     ) -> None:
-        """Forget all of a source and put this in its place. Raises StateError."""
+        """Replace the whole state of a source. Raises StateError."""
 
         def write(db: sqlite3.Connection) -> None:
             for statement in _DELETE_ALL:
@@ -258,7 +257,7 @@ class SqliteStore:
         *,
         synced: bool = False,
     ) -> None:
-        """All that `write` does, or nothing; `synced`: on the disk. Raises StateError."""
+        """Commit all that `write` does, or nothing; `synced`: to the disk. Raises StateError."""
         with self._lock:
             self._same_file(source)
             synced = synced or time.monotonic() - self._synced >= _SYNC_SECS
@@ -315,7 +314,7 @@ class SqliteStore:
             insort(rows, _Row(turn, row.slot, count))
         else:
             if (spare := rows.spare(checkpoint.capacity, turn)) is not None:
-                slot = rows.drop(spare)  # written over: a page of the file; a new row takes four
+                slot = rows.drop(spare)  # overwriting takes one page of the file, a new row four
                 db.execute(_IN_SLOT, (turn, new, text, slot))
             else:
                 slot = db.execute(_NEW_SLOT, (source, turn, new, text)).lastrowid or 0
@@ -330,15 +329,15 @@ class SqliteStore:
                 try:
                     self._open()
                 except StateError:
-                    self._identity = -1, -1  # what is there then is opened the next time
+                    self._identity = -1, -1  # so that the next call opens what is there then
                     raise
                 if not self._put_back():
                     self._generation += 1
             return self._accepted.get(source, 0) == self._generation
 
     def _put_back(self) -> bool:
-        """Whether this is the file that was moved away, as it was. (Its inode would not tell: that
-        of a deleted file is given to the next one.)"""
+        """Whether this is the file that was moved away, unchanged. (Its inode does not show that:
+        a new file may get the inode of a deleted one.)"""
         if self._proof is None:
             return False
         found = self._read(lambda db: db.execute("SELECT at FROM helr_proof").fetchone())
@@ -346,7 +345,7 @@ class SqliteStore:
 
     def _abandon(self) -> None:
         """Close a file that was moved away. SQLite leaves its write-ahead log behind, which would
-        be taken for that of the file which stands there now."""
+        be mistaken for that of the file now at this path."""
         with suppress(sqlite3.Error):
             self._db.close()
         self._rows.clear()
@@ -354,7 +353,7 @@ class SqliteStore:
             for end in ("-wal", "-shm"):
                 with suppress(OSError):
                     os.unlink(self.path + end)
-            self._proof = None  # what was in the log is gone: it is not as it was
+            self._proof = None  # the content of the log is lost: the file has changed
         self._log = None
 
     def accept(self, source: str) -> None:
@@ -362,9 +361,9 @@ class SqliteStore:
             self._accepted[source] = self._generation
 
     def _same_file(self, source: str | None) -> None:
-        """SQLite commits happily into a deleted file: look whether the path still names ours.
+        """SQLite happily commits into a deleted file: check that the path still names ours.
 
-        Nor may what a source did before another one opened the new file go into that.
+        Changes from before another source opened the new file may not go into that one either.
         """
         accepted = self._generation if source is None else self._accepted.get(source, 0)
         if _identity(self.path) != self._identity or accepted != self._generation:
@@ -374,7 +373,7 @@ class SqliteStore:
             )
 
     def _failure(self, error: Exception, *, opening: bool = False) -> StateError:
-        """What to raise for an error of SQLite's, or of a value that it does not take."""
+        """The failure to raise for an error of SQLite, or for a value that it does not accept."""
         text = str(error)
         if any(word in text for word in _LACKING[opening]):
             from helr.state.file_system import missing
@@ -401,7 +400,7 @@ class SqliteStore:
             self._db.close()
 
 
-_leases: list[int] = []  # open files, held until the process ends
+_leases: list[int] = []  # open files, locked until the process ends
 
 
 class _Source(SourceState):
@@ -453,8 +452,8 @@ class _Row(NamedTuple):
 class _Rows(list[_Row]):
     """A source's rows of helr_delivered, in the order in which they are forgotten.
 
-    `turn` is the greatest event time of a row's page in microseconds, or follows the last one
-    where there are no times. `total`: ids in all.
+    `turn`: the greatest event time of a row's page in microseconds; without times, one more than
+    the last. `total`: the number of ids.
     """
 
     def __init__(self, db: sqlite3.Connection, source: str) -> None:
@@ -468,8 +467,8 @@ class _Rows(list[_Row]):
         return min(self[-1].turn + 1, _LARGEST) if self else 1
 
     def spare(self, capacity: int, turn: int) -> int | None:
-        """Index of a row that is not needed: never of the page being written, if there is any
-        other, as a crash may bring that again."""
+        """The index of a row that can be dropped; a row of the page being written only if there is
+        no other, as a crash may repeat that page."""
         for index, row in enumerate(self):
             if self.total - row.size < capacity:
                 return None
@@ -478,7 +477,7 @@ class _Rows(list[_Row]):
         return None
 
     def drop(self, index: int) -> int:
-        """Forget a row; its slot."""
+        """Drop a row; returns its slot."""
         row = self.pop(index)
         self.total -= row.size
         return row.slot
@@ -492,16 +491,16 @@ _ADVICE = (
     ("unable to open", "make sure that its directory exists and is writable"),
     ("disk I/O error", "check its disk"),
 )
-# what SQLite says, after the state was opened or before, where a file system lacks something
+# SQLite's errors on a file system that lacks something: after the state was opened, and before
 _LACKING = (("disk I/O error",), ("disk I/O error", "locked", "locking protocol"))
 _PASSING = ("full", "readonly", "locked", "unable to open", "disk I/O error", "out of memory")
 _NO_SUCH_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 def _checked(rows: Iterable[Any], *kinds: type) -> list[Any]:
-    """The rows, when every column is of its kind, and a number within bounds. Raises ValueError.
+    """The rows, if every column has its type, and numbers are in range. Raises ValueError.
 
-    SQLite keeps whatever another program put into a column.
+    SQLite accepts a value of any type in any column, also from another program.
     """
     found = list(rows)
     numeric = [index for index, kind in enumerate(kinds) if kind is not str and kind is not bytes]
@@ -515,8 +514,8 @@ def _checked(rows: Iterable[Any], *kinds: type) -> list[Any]:
 
 
 def _create(path: str) -> None:
-    """Make it its owner's alone. One that exists is not opened: to close it again would drop the
-    locks that SQLite holds on it in this process (fcntl(2))."""
+    """Create it for its owner only. An existing file is not opened: closing it again would drop
+    the locks that SQLite has on it in this process (fcntl(2))."""
     with suppress(FileExistsError):
         target = os.path.realpath(path)  # SQLite would follow a link to nothing, with another mode
         os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

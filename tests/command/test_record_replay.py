@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from helr.state.lock import hold_source
+from helr.state.lock import lock_source
 from mock_server import MockSlack
 from tests.conftest import MOCK_TOKEN, Helr, slack_source
 
@@ -63,7 +63,7 @@ def contents(where: Path) -> dict[str, bytes]:
 def test_a_replay_writes_the_same_bytes_and_touches_no_state(recorded: tuple[Helr, str]) -> None:
     helr, live = recorded
     before = contents(helr.cwd)
-    lock = hold_source(str(helr.cwd / "helr-state.db"), "slack-audit")  # like a running helr
+    lock = lock_source(str(helr.cwd / "helr-state.db"), "slack-audit")  # like a running helr
     try:
         for _ in range(2):
             again = helr.run(*REPLAY)

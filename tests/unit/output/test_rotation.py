@@ -219,7 +219,7 @@ def test_the_lock_follows_to_the_new_file(written: Callable[[Rotation], Written]
 
 def _locked(path: Path) -> None:
     try:
-        file.hold(os.open(path, os.O_WRONLY), "it", "writes")
+        file.lock_file(os.open(path, os.O_WRONLY), "it", "writes")
     except LockedError:
         os._exit(3)
 

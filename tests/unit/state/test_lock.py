@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helr.errors import LockedError, StateError, UnusableError
-from helr.state.lock import hold_source, lock_path
+from helr.state.lock import lock_path, lock_source
 from tests.unit.output.support import in_child
 
 HELD = 42
@@ -22,13 +22,13 @@ def state(tmp_path: Path) -> str:
 
 def try_to_hold(state: str, source: str) -> None:
     try:
-        hold_source(state, source)
+        lock_source(state, source)
     except LockedError as error:
         os._exit(HELD if f"process {os.getppid()})" in str(error) else 1)
 
 
 def test_another_process_is_told_who_holds_it(state: str) -> None:
-    fd = hold_source(state, "s")
+    fd = lock_source(state, "s")
     assert in_child(lambda: try_to_hold(state, "s")) == HELD
     assert in_child(lambda: try_to_hold(state, "other")) == 0
     assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o600
@@ -37,8 +37,8 @@ def test_another_process_is_told_who_holds_it(state: str) -> None:
 
 
 def test_it_ends_with_its_process(state: str) -> None:
-    assert in_child(lambda: hold_source(state, "s")) == 0
-    os.close(hold_source(state, "s"))
+    assert in_child(lambda: lock_source(state, "s")) == 0
+    os.close(lock_source(state, "s"))
 
 
 def test_a_links_target_has_the_same_lock(state: str, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_what_is_not_a_file_of_its_own_is_refused(state: str, tmp_path: Path) ->
     os.mkfifo(lock_path(state, "fifo"))
     for name in ("link", "folder", "fifo", "x" * 300):
         with pytest.raises(UnusableError):
-            hold_source(state, name)
+            lock_source(state, name)
     with pytest.raises(StateError):
-        hold_source(str(tmp_path / "nowhere" / "state.db"), "s")
+        lock_source(str(tmp_path / "nowhere" / "state.db"), "s")
     assert victim.read_text() == "precious"
