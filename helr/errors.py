@@ -1,7 +1,7 @@
 """Every failure helr reports: what happened, where, what to do about it, and its exit status.
 
-The one line that a user reads is made of these fields here and nowhere else; the log's JSON lines
-and `helr status` show the fields themselves.
+Only this file makes the line that a user reads from these fields; the log's JSON lines contain the
+fields themselves.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class UnusableError(HelrError):
 
 
 class LockedError(HelrError):
-    """Another helr holds the source or the output file."""
+    """Another helr has locked the source or the output file."""
 
     exit_status = 3
 
@@ -85,7 +85,7 @@ class PollError(HelrError):
 class HeldError(PollError):
     """The source may not be polled before `until` (Unix seconds): Retry-After or open breaker.
 
-    `secs`: how long that is from now. Whoever waits goes by it, as the clock may be set meanwhile.
+    `secs`: how long that is from now; a wait uses it, as the clock may be set during the wait.
     """
 
     def __init__(
@@ -113,20 +113,20 @@ class StateError(PollError):
 
 
 class LackingError(HelrError):
-    """Memory, threads, open files or room on a disk ran out. A restart may help."""
+    """Memory, threads, open files or disk space ran out. A restart may help."""
 
     exit_status = 5
 
 
 class DamagedStateError(StateError):
-    """The state cannot be used before someone repairs it: no restart helps."""
+    """The state cannot be used until it is repaired: a restart does not help."""
 
     exit_status = 2
 
 
 class ReplacedStateError(StateError):
-    """The state file was deleted or replaced while it was open: the next poll opens the new one."""
+    """The state file was deleted or replaced while it was open; the next poll opens the new one."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: how a poll ends when a signal asks it to
-    """A signal asked helr to stop; whatever was under way ends here."""
+    """helr was asked to stop by a signal, which ends any work in progress."""

@@ -1,6 +1,6 @@
-"""How helr proves to an API who it is: one file per `auth.type`, named after it.
+"""Authentication: one file per `auth.type`, named after it.
 
-A kind is a module here with a function `open(options)` that gives an Auth.
+A kind is a module here with a function `open(options)` that returns an Auth.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ Flow = Generator[Request, Response, Response]
 
 
 class SecretError(PollError):
-    """A secret is missing, unreadable or unfit at the moment it is needed."""
+    """A secret is missing, unreadable or unusable when it is needed."""
 
 
 class Auth(Protocol):
     def check(self) -> Problem | None:
-        """Why the secret cannot be used, naming its variable or file but never what it is.
+        """Why the secret cannot be used: names its variable or file, but never its value.
 
-        What is read is registered with helr.secrets.
+        The value is registered with helr.secrets.
         """
         ...
 
     def flow(self, request: Request) -> Flow:
-        """Yields what is to be sent for a request and is sent the answer to it, until it returns
-        the answer that counts. Each time the secret is read as it is now. Raises SecretError."""
+        """A generator that yields requests to send and receives their responses, until it returns
+        the final response. Each time, the current secret is read. Raises SecretError."""
         ...
 
 
@@ -45,7 +45,7 @@ class Anonymous:
 
 
 def open_auth(options: Options | None) -> Auth:
-    """What the configuration asks for. Reads no secret yet."""
+    """The configured kind. Reads no secret yet."""
     if options is None:
         return Anonymous()
     made: Auth = import_module(f"helr.auth.{options.type}").open(options.options)

@@ -1,7 +1,7 @@
 """A secret that the configuration names by `NAME_env` (a variable) or `NAME_file` (a file).
 
-The file wins. It is read at each use, so that a rotated one counts at once. Spaces and line breaks
-around a secret are dropped.
+If both are set, the file is used. It is read at each use, so a rotated secret takes effect at once.
+Spaces and line breaks around a secret are dropped.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from helr.auth import SecretError
 from helr.errors import Problem
 from helr.secrets import secret
 
-# As variables are called; anything else may be the secret itself.
+# Usual names of variables; anything else may be the secret itself.
 _NAME = re.compile(r"_*[A-Z]{1,16}[0-9]{0,3}(_+[A-Z0-9]{1,16})*|[a-z]{1,12}(_[a-z0-9]{1,12})*")
-MAX_BYTES = 65_536  # a secret is short; the file may be anything
+MAX_BYTES = 65_536  # a secret is short, but the file may be of any size
 
 
 class Secret:
-    """`key`: how its two keys begin (`token` for `token_env`, `token_file`), and what it is called.
+    """`key`: its name, with which its two keys begin (`token` for `token_env`, `token_file`).
 
-    `prefix`: the word that is sent before it and must not be part of it. `may_be_empty`: as some
-    passwords are. `shown`: as a user's name beside a password may be. `encoded`: it is not sent as
-    it is, and may have any letters.
+    `prefix`: the word that is sent before it and must not be part of it. `may_be_empty`: like some
+    passwords. `shown`: need not be redacted, like a user name. `encoded`: it is sent encoded, so
+    it may contain any character.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Secret:
         self._encoding = "utf-8" if encoded else "latin-1"
 
     def value(self) -> str:
-        """The secret as it is now. Raises SecretError."""
+        """The current secret. Raises SecretError."""
         found = self._read()
         if isinstance(found, Problem):
             raise SecretError(found.what, do=found.do)
@@ -57,7 +57,7 @@ class Secret:
         return found
 
     def check(self) -> Problem | None:
-        """Why it cannot be used, if it cannot."""
+        """Why it cannot be used, or None if it can."""
         try:
             self.value()
         except SecretError as error:
@@ -134,7 +134,7 @@ class Secret:
 
 
 def _may_be_the_secret(path: str) -> bool:
-    """Whether the name of a file that cannot be read leads nowhere, so that it is better hidden."""
+    """Whether an unreadable file's name may be the secret, as nothing exists at that path."""
     if os.path.lexists(path.replace("\0", "")):
         return False
     return "/" not in path or not (os.path.isabs(path) or os.path.isdir(os.path.dirname(path)))

@@ -1,1 +1,1 @@
-"""The engine: where each source stands, which is polled when, and what a poll does."""
+"""The engine: the position of each source, when it is polled, and what a poll does."""

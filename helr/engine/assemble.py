@@ -30,7 +30,7 @@ PAGES_IN_MEMORY = 4
 
 
 class Connect(Protocol):
-    """What makes the client of a source: a recorder and a replay have their own."""
+    """Makes the client of a source; a recorder and a replay have their own."""
 
     def __call__(self, source: Source, *, clock: Clock, slots: threading.Semaphore) -> Client: ...
 
@@ -45,7 +45,7 @@ def parts(
     slots: threading.Semaphore,
     connect: Connect = Client,
 ) -> Parts:
-    """The parts of a source that stands where `stored` says. `note`: records a value at once."""
+    """The parts of a source whose position is in `stored`. `note`: records a value at once."""
     client = connect(source, clock=clock, slots=slots)
     saved, clock = stored.values, client.clock
     retry = Retry(
@@ -88,7 +88,7 @@ def scheduler(
     connect: Connect = Client,
     observe: Observer = log_event,
 ) -> Scheduler:
-    """What polls the sources of a run, which share the places for large pages in memory."""
+    """The scheduler of a run's sources, which share the slots for large pages in memory."""
     slots = threading.BoundedSemaphore(PAGES_IN_MEMORY)
     pollers = [
         poller(source, store, output, clock=clock, slots=slots, connect=connect, observe=observe)

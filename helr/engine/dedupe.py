@@ -1,8 +1,8 @@
-"""Drops events whose id was delivered before, of which at most `capacity` are remembered.
+"""Drops events whose id was delivered before; at most `capacity` ids are remembered.
 
-Where the event's time is known, an id means the same event only together with it.
+If an event's time is known, its id identifies it only together with the time.
 An event without an id (absent, null, empty, not a string or a finite number, or a number that a
-float does not hold exactly) is always delivered.
+float cannot represent exactly) is always delivered.
 Ids are compared exactly; very long or unprintable ones by their BLAKE2 digest.
 """
 
@@ -15,13 +15,13 @@ from hashlib import blake2b
 from itertools import chain
 from typing import Any, cast
 
-TIME_FOLLOWS = "\1"  # stands between an id and its event's time
+TIME_FOLLOWS = "\1"  # separates an id from its event's time
 _JOINED = 96  # ids of small pages that are kept together
 _LONGEST = 64  # characters; a longer id is kept as a digest, so that state stays bounded
 
 
 def composite_keys(columns: Sequence[Sequence[Any]]) -> list[str | None]:
-    """What stands for ids of several parts, given column by column; None where no part is there."""
+    """The keys of ids of several parts, given column by column; None if no part exists."""
     if len(columns) == 1:
         return keys(columns[0])
     return [_joined(list(map(_key, parts))) for parts in zip(*columns, strict=True)]
@@ -34,7 +34,7 @@ def _joined(parts: list[str | None]) -> str | None:
 
 
 def keys(ids: Sequence[Any]) -> list[str | None]:
-    """What stands for each id in memory and in the state file; None for no id."""
+    """The key of each id, in memory and in the state file; None for no id."""
     try:
         joined = "\n".join(ids)
         plain = joined.isascii() and "\0" not in joined and joined.count("\n") == len(ids) - 1
@@ -69,22 +69,22 @@ def _rounded(value: float, text: str) -> bool:
 
 
 def key_of_bytes(text: str) -> str:
-    """What stands for an element that has no id, because it is not an event."""
+    """The key of an element that has no id, because it is not an event."""
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16)
     return "\0r" + digest.hexdigest()
 
 
 class Seen:
-    """The ids delivered: those of the oldest events are forgotten first.
+    """The delivered ids: those of the oldest events are forgotten first.
 
-    The ids of a page go by the greatest event time on it, so that the newest events, which the
-    next chain may bring again, are remembered longest, whichever order the API has. Without
-    times it is first in, first out.
+    A page's ids are ordered by its greatest event time, so that the newest events, which the next
+    chain may repeat, are remembered longest, in whatever order the API returns them. Without times,
+    the order is first in, first out.
     """
 
     def __init__(self, capacity: int, ids: Iterable[str] = ()) -> None:
         self.capacity = capacity
-        self._all_new: tuple[object, set[str]] = None, set()  # keys that need no second look
+        self._all_new: tuple[object, set[str]] = None, set()  # keys known to be new
         self._pages: list[tuple[float, int, deque[str]]] = []  # sorted: time, arrival, ids
         self._arrivals = 0
         self._ids: set[str] = set()
@@ -96,13 +96,13 @@ class Seen:
 
     @property
     def ids(self) -> Iterable[str]:
-        """Those to be forgotten first come first."""
+        """In the order in which they will be forgotten."""
         return chain.from_iterable(ids for *_, ids in self._pages)
 
     def timed(
         self, keys: Sequence[str | None], instants: Sequence[float | None]
     ) -> list[str | None]:
-        """The keys with the times of their events (Unix seconds), but for those that helr 0.1
+        """The keys with the times of their events (Unix seconds), except those that helr 0.1
         remembered without one."""
         if not self._older and None not in keys:
             return [f"{key}{TIME_FOLLOWS}{at}" for key, at in zip(keys, instants, strict=True)]
@@ -116,12 +116,12 @@ class Seen:
     ) -> list[int] | None:
         """Indexes of the events to deliver: not seen before, nor earlier in the same page.
 
-        `same`: whether two events of the page with the same key are the same event; they are,
-        if it is not given.
+        `same`: whether two events of the page with the same key are the same event; without it,
+        they are.
 
-        None when that is all of them.
+        None if that is all of them.
         """
-        # two sets meet in the order of their hashes, which is kind to the processor's caches
+        # two sets are compared in the order of their hashes, which suits the processor's caches
         seen, here = self._ids, set(keys)
         if len(here) == len(keys) and None not in here and seen.isdisjoint(here):
             self._all_new = keys, cast("set[str]", here)
@@ -140,7 +140,7 @@ class Seen:
     def add(self, keys: Iterable[str | None], at: float | None = None) -> None:
         """Remember delivered ids, forgetting the oldest beyond the capacity.
 
-        `at`: the greatest event time of their page (Unix seconds), None when it has none.
+        `at`: the greatest event time of their page (Unix seconds), None if it has none.
         """
         known_new, here = self._all_new
         self._all_new = None, set()
@@ -154,7 +154,7 @@ class Seen:
             self._forget(self._place(new, at))
 
     def _place(self, new: deque[str], at: float | None) -> deque[str]:
-        """Put ids among the others by their time; small pages one after the other are joined."""
+        """Insert ids among the others by their time; consecutive small pages are joined."""
         newest = self._pages[-1] if self._pages else (0.0, 0, deque[str]())
         at = newest[0] if at is None else at
         if at >= newest[0] and 0 < len(newest[2]) <= _JOINED - len(new):
@@ -166,7 +166,8 @@ class Seen:
         return new
 
     def _forget(self, last: deque[str]) -> None:
-        """Make room; `last`, just delivered, goes after all others: a crash may bring it again."""
+        """Forget ids beyond the capacity; those just delivered, `last`, are forgotten last, because
+        a crash may repeat them."""
         while (over := len(self._ids) - self.capacity) > 0:
             index = int(self._pages[0][2] is last and len(self._pages) > 1)
             ids = self._pages[index][2]

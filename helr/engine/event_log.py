@@ -1,4 +1,4 @@
-"""What happens to a source, as lines of the log."""
+"""What happens to a source, as log lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from helr.log import Log, counted, for_source, lasting
 
 
 def log_event(event: Event) -> None:
-    """An observer that writes it into the log of its source."""
+    """An observer that writes to the source's log."""
     source = event.source
     log = for_source(source.name, source.label_key, source.label_value)
     if isinstance(event, Polled):
@@ -28,7 +28,7 @@ def log_event(event: Event) -> None:
 
 
 def log_failure(log: Log, error: Exception) -> None:
-    """Say what failed, or what the machine lacks; a defect of helr comes with its traceback."""
+    """Log what failed, or what the machine lacks; a defect of helr with its traceback."""
     lacking = "" if isinstance(error, HelrError) else shortages.advice(error)
     if isinstance(error, HelrError):
         log.failure(error)
@@ -55,7 +55,7 @@ def _polled(log: Log, event: Polled) -> None:
 
 
 def _nothing_new(log: Log, event: Polled) -> None:
-    """A one-shot run that delivered nothing: somebody may wonder why."""
+    """Explain why a one-shot run delivered nothing."""
     summary = event.summary
     if summary.events:
         pages, events = counted(summary.pages, "page"), counted(summary.events, "event")

@@ -1,5 +1,5 @@
-"""What happens to a source: one call of an observer with one of these. The log hears them, and a
-terminal that shows how a run gets on."""
+"""What happens to a source: an observer is called with one of these. The log is one, and the
+terminal that shows a run's progress."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from helr.model import Source
 class Summary(msgspec.Struct, frozen=True):
     """What one poll has done so far. `more`: the chain continues in the next poll.
 
-    `bytes`: of the response bodies. `reached`: the time of the last event so far, which tells how
-    far back it has come.
+    `bytes`: of the response bodies. `reached`: the time of the last event so far, which shows
+    how far back the chain is.
     """
 
     pages: int = 0
@@ -37,7 +37,7 @@ class Delivered(Event, frozen=True):
 
 
 class Polled(Event, frozen=True):
-    """A poll succeeded. `request`: what the next poll will ask first; only of a one-shot run."""
+    """A poll succeeded. `request`: the first one of the next poll; only in a one-shot run."""
 
     summary: Summary
     secs: float
@@ -45,7 +45,7 @@ class Polled(Event, frozen=True):
 
 
 class Failed(Event, frozen=True):
-    """A poll failed. A defect of helr, or what the machine lacks, comes as it was raised."""
+    """A poll failed. A defect of helr, or a shortage of the machine, is passed as raised."""
 
     error: Exception
 

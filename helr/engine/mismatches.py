@@ -1,7 +1,7 @@
-"""A config that does not fit its API shows itself: each finding is a warning, once a process.
+"""Finds configs that do not match their API: each finding is a warning, once per process.
 
-What an answer shows and the config ignores would lose events without a word: a next page that is
-not asked for, an id that no event has, different events with one id.
+Parts of a response that the config ignores would lose events silently: a next page that is never
+requested, an id that no event has, different events with one id.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from helr.model import Source
 from helr.page.page import Page
 from helr.pagination import More
 
-_LOOKED_AT = 1000  # events whose ids are compared with their bytes: a wrong path shows early
+_LOOKED_AT = 1000  # events whose ids are compared with their bytes: enough to reveal a wrong path
 _MOST_KEYS = 12  # shown of an event
 
 
 class Mismatches:
-    """What one source was warned of."""
+    """The findings about one source."""
 
     def __init__(self, source: Source, log: Log) -> None:
         self._source = source
         self._log = log
         self._said: set[str] = set()
-        self._looked: set[str] = set()  # settings that one look shows to be right or wrong
+        self._looked: set[str] = set()  # settings that one page shows to be right or wrong
         self._bytes: dict[str, int] = {}  # of the first events: key to hash
-        self.saw_an_end = False  # of a chain, where a next page that is not followed shows
+        self.saw_an_end = False  # of a chain, where an ignored next page shows
 
     def _warn(self, what: str, text: str, *args: object) -> None:
         if what not in self._said:
@@ -37,7 +37,7 @@ class Mismatches:
             self._log.warning(text, *args)
 
     def look(self, page: Page, keys: Sequence[str | None]) -> None:
-        """Look at one page; most of what there is to say shows on a source's first."""
+        """Check one page; most mismatches show on a source's first."""
         self.saw_an_end |= not isinstance(page.next, More)
         if page.next_signs:
             self._warn("more", "%s", unfollowed(self._source, page.next_signs))
@@ -60,7 +60,7 @@ class Mismatches:
         self._ids(page, keys)
 
     def _ids(self, page: Page, keys: Sequence[str | None]) -> None:
-        """Whether events have ids at all, and whether those of the first are theirs alone."""
+        """Whether events have ids at all, and whether the first ones' ids are unique."""
         if len(self._bytes) >= _LOOKED_AT or not keys:
             return
         without = keys.count(None)
@@ -78,7 +78,7 @@ class Mismatches:
                 self._shared(key)
 
     def same(self, page: Page, one: int, other: int, key: str) -> bool:
-        """Whether two events with one id are equal; different ones are both delivered."""
+        """Whether two events with one id are identical; different ones are both delivered."""
         if bytes(page.raws[one]) == bytes(page.raws[other]):
             return True
         self._shared(key)
@@ -98,7 +98,7 @@ class Mismatches:
 
 
 def no_ids(source: Source, page: Page, part: str | None = None) -> str:
-    """That no event of a page has an id, or one `part` of it."""
+    """The warning that no event of a page has an id, or one `part` of it."""
     from helr.page.json_fallback import kind
 
     paths = (part,) if part else id_paths(source)
@@ -127,7 +127,7 @@ def keys_of(page: Page) -> str:
 
 
 def unfollowed(source: Source, signs: Sequence[str]) -> str:
-    """That an answer shows a next page which nothing asks for."""
+    """The warning that a response shows a next page that is not requested."""
     strategy, path = source.pagination.strategy, source.pagination.options.get("cursor_path")
     ours = f"pagination ({strategy}) finds none"
     if path or strategy == "none":

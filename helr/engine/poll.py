@@ -88,12 +88,12 @@ class Poller:
         self.observe = observe
         self.clock = self.retry.client.clock
         self.log = for_source(source.name, source.label_key, source.label_value)
-        self._stale = False  # whether the position is not yet that of the state that is there
+        self._stale = False  # whether the position is not yet that of the current state
 
     def poll(self) -> Summary:
         """Raises PollError (StateError, HeldError … among them), OutputGoneError, Stopped.
 
-        Whatever is raised, the position is that of the last delivered page.
+        After any of them, the position is that of the last delivered page.
         """
         self._follow_state()
         self.lane.ready()
@@ -106,7 +106,8 @@ class Poller:
         except BadPageError as error:
             if self.source.on_parse_error != "skip":
                 raise
-            self.log.warning("%s: skipped; the next poll requests it again", error.text)
+            skipped = "skipping this page, which the next poll requests again: %s"
+            self.log.warning(skipped, error.text)
         return budget.summary
 
     def _poll(self, budget: Budget) -> None:

@@ -1,8 +1,8 @@
-"""Where one source stands, in memory: its point, the edge, delivered ids, resets.
+"""The position of one source, in memory: its point, the edge, delivered ids, resets.
 
-Pure bookkeeping: it says what to ask next, what of a page is fresh, and what the page changes,
-which is a value (`Advance`) with the one checkpoint that records it. Nothing changes here before
-`adopt` is told that the page was delivered.
+Pure bookkeeping: it says what to request next, which events of a page are fresh, and what the page
+changes: a value (`Advance`) with the one checkpoint that records it. Nothing changes here until
+`adopt` is called, after the page was delivered.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from helr.state import provenance, records
 from helr.state.records import Chain, Checkpoint, Stored, read_chain
 from helr.timestamps import earlier, instant
 
-_STUCK = 2  # resets in a row without a finished chain that are worth a warning
+_STUCK = 2  # resets in a row without a finished chain before a warning
 
 
 class Point(msgspec.Struct):
     """The watermark, and the token and chain of an unfinished chain.
 
-    `since`: an instant before the watermark from which the next chain's lookback counts; None
-    when that is the watermark itself.
+    `since`: an instant before the watermark, from which the next chain's lookback counts; None if
+    that is the watermark itself.
     """
 
     watermark: str | None = None
@@ -43,7 +43,7 @@ class Point(msgspec.Struct):
     since: float | None = None
 
     def start(self, lookback_secs: float) -> str | None:
-        """The watermark, set back by the lookback, in its own spelling."""
+        """The watermark minus the lookback, in the watermark's spelling."""
         at = instant(self.watermark)
         if self.watermark is None or not lookback_secs or at is None:
             return self.watermark
@@ -52,10 +52,10 @@ class Point(msgspec.Struct):
 
 
 class Fresh(msgspec.Struct):
-    """What of a page was not delivered before.
+    """What was not delivered before of a page.
 
-    `keep`: indexes of those events, None for all. `keys`: what stands for each of them and for
-    each of the `rejects`, empty without dedupe. `times`: of all the page's events.
+    `keep`: indexes of those events, None for all. `keys`: the key of each of them and of each of
+    the `rejects`, empty without dedupe. `times`: of all the page's events.
     """
 
     keep: list[int] | None
@@ -68,7 +68,7 @@ class Advance(msgspec.Struct):
     """What a page, or a reset, changes once it is delivered, and the checkpoint that records it.
 
     `edge`: new marks at the watermark's edge, `edge_below`: older ones are forgotten. `ended`: the
-    poll ends with it. `circles`: the page's token was already given in this chain.
+    poll ends with it. `circles`: the page's token was already returned in this chain.
     """
 
     point: Point
@@ -81,7 +81,7 @@ class Advance(msgspec.Struct):
 
 
 class Position:
-    """`ids`: reads the delivered ids, asked for only when they are first needed."""
+    """`ids`: reads the delivered ids; called only when they are first needed."""
 
     def __init__(
         self, source: Source, pagination: Pagination, stored: Stored, ids: Callable[[], list[str]]
@@ -96,10 +96,10 @@ class Position:
         self._warned = False
         self.mismatches = Mismatches(source, self._log)
         values = stored.values
-        self._api = values.get(records.API)  # that all this comes from; a Rust helr keeps none
+        self._api = values.get(records.API)  # where all this comes from; the Rust helr records none
         if warning := provenance.another(source, values):
             self._log.warning("%s", warning)
-        self._trouble: StateError | None = None  # this source's alone: its polls tell it
+        self._trouble: StateError | None = None  # only of this source: its polls report it
         self.point = Point(
             values.get(self._incremental.state_key) if self._incremental else None,
             values.get(pagination.state_key),
@@ -123,7 +123,7 @@ class Position:
 
     @property
     def paths(self) -> list[str]:
-        """The event fields this needs of a page."""
+        """The event fields that this needs from a page."""
         incremental, unique = self._incremental, self.source.dedupe
         return ([incremental.event_timestamp_path] if incremental else []) + (
             list(unique.id_paths) if unique else []
@@ -131,13 +131,13 @@ class Position:
 
     @property
     def is_new(self) -> bool:
-        """Whether what an answer shows may still say something about the configuration."""
+        """Whether a response may still reveal a mismatch with the configuration."""
         return self.point.watermark is None or not self.mismatches.saw_an_end
 
-    # -- what to ask
+    # -- what to request
 
     def next_request(self) -> Request:
-        """Raises StateError when the state is not as helr writes it."""
+        """Raises StateError if helr did not write the state."""
         if self._trouble:
             raise self._trouble
         try:
@@ -153,7 +153,7 @@ class Position:
             return first_request(self.source, self.pagination, point.start(lookback))
         if point.chain is None:
             self._log.info(
-                "the cursor in the state has no chain record (the Rust helr wrote it): continuing "
+                "the cursor in the state has no chain record (the Rust helr wrote it); continuing "
                 "with it, without the start of its chain"
             )
             point.chain = Chain()
@@ -162,7 +162,7 @@ class Position:
     # -- what is fresh
 
     def fresh(self, page: Page) -> Fresh:
-        """What of the page is to be delivered."""
+        """What to deliver of the page."""
         times = self._times(page) if page.raws else None
         keep = self._beyond_the_edge(page, times)
         keys, ids = list[str | None](), list[str | None]()
@@ -183,7 +183,7 @@ class Position:
     def _unseen(
         self, page: Page, ids: list[str | None], keep: list[int] | None
     ) -> tuple[list[int] | None, list[str | None]]:
-        """What is left of `keep`, and the keys of that."""
+        """The rest of `keep`, and its keys."""
         places = range(len(page.raws)) if keep is None else keep
         keys = ids if keep is None else [ids[index] for index in keep]
 
@@ -196,16 +196,16 @@ class Position:
         return [places[index] for index in new], [keys[index] for index in new]
 
     def _unseen_rejects(self, rejects: list[Reject]) -> tuple[list[Reject], list[str | None]]:
-        """What was set aside for the first time, whose keys are remembered as those of events."""
+        """What was set aside for the first time; its keys are remembered like those of events."""
         keys: list[str | None] = [dedupe.key_of_bytes(reject.text) for reject in rejects]
-        new = self.seen.fresh(keys, lambda one, other: False)  # several of a page are alike
+        new = self.seen.fresh(keys, lambda one, other: False)  # identical ones on a page are kept
         if new is None:
             return rejects, keys
         return [rejects[index] for index in new], [keys[index] for index in new]
 
     def _keys(self, page: Page, times: watermark.Times | None) -> list[str | None]:
-        """What identifies each event: its id, and its time where that is known, as ids that are
-        unique only together with the time are common, and a wrong one would lose events."""
+        """What identifies each event: its id, and its time if known: ids that are unique only
+        together with the time are common, and the id alone would lose events."""
         assert self.source.dedupe
         paths = self.source.dedupe.id_paths
         keys = dedupe.composite_keys([page.column(path) for path in paths])
@@ -216,7 +216,7 @@ class Position:
     @property
     def seen(self) -> dedupe.Seen:
         if self._seen is None:
-            # the newest: an id that was forgotten and delivered once more may be there twice
+            # the newest: an id that was forgotten and delivered again may be there twice
             self._seen = dedupe.Seen(self._capacity, self._load_ids()[-self._capacity :])
         return self._seen
 
@@ -261,28 +261,28 @@ class Position:
         return chain
 
     def _begun(self, page: Page, times: watermark.Times | None) -> Chain:
-        feed = self.source.pagination.keep  # which does not take a start beside its token
+        feed = self.source.pagination.keep  # which accepts no start beside its token
         start = None if feed else start_of(self.source, page.response.request)
         return Chain(start, began=page.received, first=times.greatest if times else None)
 
     def _circles(self, page: Page) -> bool:
-        """Whether the page names a next token that this chain has already been given."""
+        """Whether the page's next token was already returned in this chain."""
         token = page.token
         if isinstance(page.next, Keep):
             return page.next.named and token == self.point.token and bool(page.raws)
         return token is not None and (token == self.point.token or _short(token) in self.tokens)
 
     def _moved(self, page: Page, chain: Chain) -> Point:
-        if isinstance(page.next, Keep):  # a feed: its list is through, and its token is kept
+        if isinstance(page.next, Keep):  # a feed: its list has ended, and its token is kept
             return Point(_later(self.point.watermark, chain), page.token, Chain())
         if page.token is None:
             return self._finished(chain)
         return Point(self.point.watermark, page.token, chain, self.point.since)
 
     def _finished(self, chain: Chain) -> Point:
-        """Where the next chain begins. What came late while this one was read may be older than
-        all that it read last: with lookback_secs, the next one looks back from what this one's
-        API can have shown when it began, if reading it all again repeats nothing."""
+        """Where the next chain begins. Events that the API added while this chain was read may be
+        older than its last page. So with lookback_secs, the next chain looks back from what the API
+        can have returned when this one began, if reading it all again repeats nothing."""
         mark = _later(self.point.watermark, chain)
         at, incremental = instant(mark), self._incremental
         if at is None or incremental is None or not incremental.lookback_secs:
@@ -294,8 +294,8 @@ class Position:
         return Point(mark, since=since if since is not None and since < at else None)
 
     def _advance(self, point: Point, *, finished: bool = False) -> Advance:
-        """To another point, with the checkpoint that records only that. `finished`: it is the end
-        of a list, though there is a token."""
+        """An advance to another point, with a checkpoint that records only that. `finished`: it is
+        the end of a list, although there is a token."""
         before, changes = self.point, dict[str, str | None]()
         checkpoint = Checkpoint(values=changes, capacity=self._capacity)
         if point.token != before.token:
@@ -316,8 +316,8 @@ class Position:
         return Advance(point, checkpoint, resets=resets)
 
     def _mark_edge(self, advance: Advance, page: Page, times: watermark.Times) -> None:
-        """Remember the events at or past the edge. Those that fell behind it are forgotten at the
-        end of the chain: its next pages may bring them again."""
+        """Remember the events at or past the edge. Those now behind it are forgotten at the end of
+        the chain, because its next pages may repeat them."""
         checkpoint = advance.checkpoint
         chain = None if advance.ended else advance.point.chain
         checkpoint.at = times.latest if times.greatest is None else times.greatest
@@ -330,8 +330,8 @@ class Position:
             checkpoint.forget = [*checkpoint.forget, (records.EDGE_MARK, edge)]
 
     def _name_api(self, checkpoint: Checkpoint) -> None:
-        """The first checkpoint that moves something says where it comes from, and so does the
-        first page from another API."""
+        """The first checkpoint that changes anything records its API, and so does the first page
+        from another API."""
         moves = self._api or checkpoint.values or checkpoint.marks or checkpoint.ids
         now = provenance.address(self.source)
         if (self._incremental or self.source.dedupe) and moves and now != self._api:
@@ -351,7 +351,7 @@ class Position:
         return advance
 
     def adopt(self, advance: Advance) -> None:
-        """The advance was delivered: it is where the source stands now."""
+        """The advance was delivered: it is the source's position now."""
         before, self.point = self.point.token, advance.point
         checkpoint = advance.checkpoint
         if checkpoint.ids:
@@ -367,7 +367,7 @@ class Position:
         self.resets = advance.resets
 
     def everything(self) -> Checkpoint:
-        """One checkpoint that says all of this, for a state file that was lost."""
+        """One checkpoint of all this, for a state file that was lost."""
         here, self.point = self.point, Point()
         checkpoint = self._advance(here).checkpoint
         self.point = here

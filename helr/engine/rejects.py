@@ -1,8 +1,8 @@
 """What `on_parse_error: skip_event` sets aside: kept beside the state file, one JSON line each.
 
-A line names the source, the place in the response, what is wrong, and holds the element's own
-text (bytes that are not UTF-8 as `\\udcXX`). Only its owner may read the file, and it stops growing
-at `MOST_BYTES`.
+A line contains the source, the place in the response, what is wrong, and the element's text (bytes
+that are not UTF-8 as `\\udcXX`). Only the file's owner can read it, and it stops growing at
+`MOST_BYTES`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_BYTES = 64_000_000
 
 
 class Rejects:
-    """`path`: where they are kept; None: nowhere, as the state is in memory only."""
+    """`path`: the file that keeps them; None: none, as the state is only in memory."""
 
     def __init__(self, source: Source, path: str | None) -> None:
         self._source = source.name
@@ -28,7 +28,7 @@ class Rejects:
         self._log = for_source(source.name, source.label_key, source.label_value)
 
     def keep(self, found: Sequence[Reject], page: Page) -> None:
-        """Say what was set aside of a page, and keep it. A file that cannot be written is reported,
+        """Log what was set aside of a page, and keep it. A file that cannot be written is logged,
         too."""
         if not found:
             return

@@ -1,4 +1,4 @@
-"""The request that a source asks with next, from its configuration and where it stands."""
+"""A source's next request, from its configuration and its position."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 def first_request(source: Source, pagination: Pagination, start: str | None) -> Request:
-    """A chain's first request: the query parameters, those of the first request, and where the
-    chain starts (None: nothing says so). No parameter is sent twice, unless the `url` repeats it.
+    """A chain's first request: the query parameters, those of the first request, and the
+    start of the chain, if any. No parameter is sent twice, unless the `url` repeats it.
     """
     params = source.query_params | source.first_request_query_params
     if source.incremental_from and start:
@@ -46,7 +46,7 @@ def start_of(source: Source, request: Request) -> str | None:
 
 
 def _pairs(in_url: Pairs, params: dict[str, str]) -> Pairs:
-    """The url's own parameters, but for those that are set elsewhere, and the others."""
+    """The parameters of the `url`, except those set elsewhere, and the others."""
     return (*(pair for pair in in_url if pair[0] not in params), *params.items())
 
 

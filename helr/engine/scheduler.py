@@ -1,6 +1,6 @@
-"""Which source is polled when. A thread for each, so that one that hangs delays no other.
+"""Which source is polled when. Each has a thread, so one that hangs does not delay the others.
 
-Threads are never waited for when a stop is asked for: they hold nothing that is not in the state.
+A stop does not wait for threads: everything they have that matters is in the state.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class _SignalledError(Exception):
 
 
 class _News(msgspec.Struct, frozen=True):
-    """What the main thread is told: a piece of work ended with that exit status, or an error that
-    ends everything."""
+    """A message to the main thread: a piece of work ended with that exit status, or an error ends
+    everything."""
 
     status: int = 0
     error: Exception | None = None
@@ -52,7 +52,7 @@ _DIED = _News(PollError.exit_status)  # made beforehand: there may be no memory 
 
 
 class Scheduler:
-    """Polls sources until they are done (`once`) or a stop is asked for."""
+    """Polls sources until they are done (`once`) or a stop is requested."""
 
     def __init__(
         self, pollers: Sequence[Poller], output: Output, clock: Clock, observe: Observer
@@ -66,11 +66,11 @@ class Scheduler:
         self._unrecorded = 0  # the exit status of a state that refuses the last checkpoints
 
     def stop(self, signal: int) -> None:
-        """Ask for a stop."""
+        """Request a stop."""
         self._news.put(_News(error=_SignalledError(signal)))
 
     def gone(self, error: OutputGoneError) -> None:
-        """The output cannot be used any more: everything ends."""
+        """The output can no longer be used: everything ends."""
         self._clock.stop()
         self._news.put(_News(error=error))
 
@@ -92,7 +92,7 @@ class Scheduler:
             cut_short = once and left > 0
             self._stop(stop.number, cut_short=cut_short)
             return 128 + stop.number if cut_short else max(status, self._unrecorded)
-        except RuntimeError:  # no thread is to be had: end in order, what is read is recorded
+        except RuntimeError:  # no more threads: end in order, and record what was read
             self._clock.stop()
             within(_STOP_SECS, self._drain)
             raise
@@ -135,7 +135,7 @@ class Scheduler:
             self._news.put(_DIED)
 
     def _settle(self, trouble_told: bool) -> None:
-        """Beside the main thread, which listens for a stop: a locked state file takes its time."""
+        """In its own thread, as the main one waits for a stop: a locked state file takes time."""
         tries, told = STATE_TRIES - 1 if trouble_told else 0, False
         while True:
             try:
@@ -179,7 +179,7 @@ class Scheduler:
             due = self._clock.monotonic() + schedule.interval_secs
             due += random.uniform(0, schedule.jitter_secs)  # noqa: S311 - no secret
             outcome: Exception | None = None
-            with suppress(Exception):  # no memory is left to tell of an error: the next poll may
+            with suppress(Exception):  # not enough memory to log an error: the next poll may
                 outcome = self._visit(poller, once=False)
             if isinstance(outcome, HeldError):
                 due = max(due, self._clock.monotonic() + outcome.secs)
@@ -213,7 +213,7 @@ class Scheduler:
         return None
 
     def _recovered(self, source: Source) -> None:
-        """Say so when the poll before this one failed: the last word on a source is no error."""
+        """Log that a source works again, so that its last line is not an error."""
         count, since = self._failing.pop(source.name, (0, 0.0))
         if count:
             self._observe(Recovered(source, count, time.monotonic() - since))
@@ -221,10 +221,10 @@ class Scheduler:
     # -- the end by a signal
 
     def _stop(self, signal: int, *, cut_short: bool) -> None:
-        """End within two seconds: the block in the pipe, what is settled, and not a thing more.
+        """End within two seconds: finish the block in the pipe, record what is settled, no more.
 
-        Each part has a thread of its own, which is left behind if it takes too long: a locked
-        state file, a standard error that nobody reads.
+        Each part has its own thread, which is abandoned if it takes too long: a locked state file,
+        a standard error without a reader.
         """
         self._clock.stop()
         within(_STOP_SECS, self._drain)
@@ -260,8 +260,8 @@ def _plan(sources: Sequence[Source]) -> str:
 
 
 def within(seconds: float, work: Callable[[], None]) -> None:
-    """Do it in a thread of its own, which is left behind if it takes longer; where there is no
-    thread to be had, in this one."""
+    """Do it in a separate thread, which is abandoned if it takes longer; in this thread if no
+    other can be started."""
     thread = threading.Thread(target=work, daemon=True)
     try:
         thread.start()

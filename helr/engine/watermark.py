@@ -1,8 +1,8 @@
-"""How far a source has come in event time, and which events at that very edge were delivered.
+"""The position of a source in event time, and which events at that edge were delivered.
 
-The watermark moves only when a chain is finished, never past the time its page was received.
-`oldest`-like parameters are inclusive, so events at or past the edge come again; they are known
-by the digest of their bytes, whether or not ids are deduplicated, and dropped.
+The watermark moves only when a chain is finished, and never past the time its page was received.
+Parameters like `oldest` are inclusive, so the API returns events at or past the edge again; they
+are recognized by a digest of their bytes, with or without dedupe, and dropped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from helr.log import Log, counted
 from helr.timestamps import instant, rfc3339, spell
 
-_AHEAD = 60  # seconds an event's time may be ahead of ours before it is worth a warning
+_AHEAD = 60  # seconds that an event's time may be ahead of ours before a warning
 
 
 Marks = dict[float, set[bytes]]  # second to the digests of its events
@@ -26,7 +26,7 @@ _DIGEST = 16  # bytes
 
 
 def digests(raws: Iterable[Any]) -> list[bytes]:
-    """One for each event. Of events that are equal, each has its own: the first, the second …"""
+    """One for each event. Identical events have different ones: the first, the second …"""
     raws = list(raws)
     found = [blake2b(raw, digest_size=_DIGEST).digest() for raw in raws]
     if len(set(found)) < len(found):
@@ -40,12 +40,12 @@ def digests(raws: Iterable[Any]) -> list[bytes]:
 
 
 def packed(marks: Marks) -> list[tuple[str, bytes, float]]:
-    """Marks as the state keeps them: a second's digests in one row, not one each."""
+    """Marks as stored in the state: all digests of a second in one row."""
     return [("edge", b"".join(sorted(them)), at) for at, them in marks.items()]
 
 
 def unpacked(rows: Iterable[tuple[str, bytes, float]]) -> Marks:
-    """The marks in what the state keeps."""
+    """The marks from the state's rows."""
     marks: Marks = {}
     for kind, joined, at in rows:
         if kind == "edge":
@@ -55,9 +55,9 @@ def unpacked(rows: Iterable[tuple[str, bytes, float]]) -> Marks:
 
 
 class Edge(msgspec.Struct):
-    """Delivered events of the watermark's second, of the greatest of the chain, or of later ones.
+    """Delivered events of the watermark's second, of the chain's greatest second, or later.
 
-    Whole seconds, because an API may compare no finer.
+    Whole seconds, because an API may compare only those.
     """
 
     marks: Marks = {}
@@ -89,7 +89,7 @@ class Edge(msgspec.Struct):
             self.marks.setdefault(at, set()).update(them)
 
     def behind(self, edge: float) -> bool:
-        """Whether marks stand behind the edge, which can be forgotten."""
+        """Whether there are marks behind the edge, which can be forgotten."""
         return any(at < edge for at in self.marks)
 
     def forget(self, edge: float) -> None:
@@ -97,28 +97,28 @@ class Edge(msgspec.Struct):
 
 
 class Times(msgspec.Struct):
-    """What one page's event times say: an instant per event, and the greatest's own spelling."""
+    """The event times of a page: an instant per event, and the greatest in its own spelling."""
 
     instants: Sequence[float | None]
     seconds: Sequence[float | None]  # the same, cut to whole seconds
     greatest: float | None = None  # the greatest that is not after `received`
     spelled: str | None = None
-    latest: float | None = None  # the greatest of all, the future too
+    latest: float | None = None  # the greatest of all, including the future
 
     @property
     def reached(self) -> float | None:
-        """The time of the last event: how far a chain has come with this page."""
+        """The time of the last event, which the chain has reached with this page."""
         return self.instants[-1]
 
     def after(self, at: float | None) -> bool:
-        """Whether the greatest is greater than that."""
+        """Whether the greatest is later than that."""
         return self.greatest is not None and (at is None or self.greatest > at)
 
 
 def read(log: Log, values: Sequence[Any], received: float, *, whole: bool = False) -> Times:
-    """The instants of a page's events, warning once about those that are missing or odd.
+    """The instants of a page's events, with one warning about missing or implausible ones.
 
-    `whole`: all are known to be whole Unix seconds, which then need no looking at.
+    `whole`: all are known to be whole Unix seconds, and need no parsing.
     """
     if whole:
         instants = seconds = known = values
@@ -140,7 +140,7 @@ def _warn(
 ) -> None:
     missing = [index for index, at in enumerate(instants) if at is None]
     if missing:
-        import reprlib  # whose repr goes only so deep
+        import reprlib  # whose repr limits the depth
 
         log.warning(
             "%d of %d events have no usable time (the first: %.80s at index %d); "

@@ -1,8 +1,8 @@
 """How an API leads from page to page: one file per `pagination.strategy`, named after it.
 
-A kind is a module here with a function `open(options)` that gives a Pagination. It is asked two
-things: what an answer says about the next page, and how to ask for that page. Where a source
-stands, and what it does about it, is for helr/engine/position.py.
+A kind is a module here with a function `open(options)` that returns a Pagination. It knows two
+things: what a response says about the next page, and how to request that page. The position of a
+source is kept by helr/engine/position.py.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class More(NamedTuple):
 
 
 class Keep(NamedTuple):
-    """There is nothing more for now: the poll ends, and the next one asks with `token`.
+    """There is nothing more for now: the poll ends, and the next one begins with `token`.
 
-    `named`: the answer named it; else it is the one that was sent.
+    `named`: the response named it; otherwise it is the one that was sent.
     """
 
     token: str
@@ -40,8 +40,8 @@ LAST = Last()
 
 
 class Answer(NamedTuple):
-    """What a kind may look at: the values at its `body_paths`, the headers, the address that was
-    asked (with its query), how many events the page holds, and the values at its `event_paths` in
+    """What a kind may use of a response: the values at its `body_paths`, the headers, the requested
+    URL (with its query), the number of events on the page, and the values at its `event_paths` in
     the last of them."""
 
     values: Mapping[str, Any]
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class BadTokenError(Exception):
-    """What leads to the next page cannot be sent. `do`: what to do about it."""
+    """The token of the next page cannot be used. `do`: what to do about it."""
 
     def __init__(self, what: str, do: str) -> None:
         super().__init__(what)
@@ -60,15 +60,15 @@ class BadTokenError(Exception):
 
 
 class Pagination(Protocol):
-    """`state_key`: the key of the state that keeps the token. `body_paths`: the paths beside the
-    events that `next` needs of a body; `event_paths`: those that it needs of an event."""
+    """`state_key`: the state's key for the token. `body_paths`: the paths that `next` needs from a
+    body, besides the events; `event_paths`: those that it needs from an event."""
 
     state_key: str
     body_paths: tuple[str, ...]
     event_paths: tuple[str, ...]
 
     def next(self, token: str | None, answer: Answer) -> Next:
-        """What an answer to a request with `token` (None: a chain's first) says about the next
+        """What the response to a request with `token` (None: a chain's first) says about the next
         page. Raises BadTokenError."""
         ...
 
@@ -79,7 +79,7 @@ class Pagination(Protocol):
 
 
 def open_pagination(options: Options) -> Pagination:
-    """The configured kind, with the ends that the configuration or the kind has beyond its own."""
+    """The configured kind, with the additional ends that it or the configuration has."""
     module = import_module(f"helr.pagination.{options.strategy}")
     kind: Pagination = module.open(options)
     end = str(options.end or getattr(module, "END", "no_next"))
@@ -93,7 +93,7 @@ def open_pagination(options: Options) -> Pagination:
 def token_in(value: Any, what: str, where: str) -> str | None:
     """A token as text; None for an absent, null, false or empty one. Raises BadTokenError.
 
-    `what`, `where`: what it is called, and which key of the config names its place.
+    `what`: its name in messages; `where`: the key of the config with its path.
     """
     if value is None or value is False or value == "":
         return None

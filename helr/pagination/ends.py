@@ -1,7 +1,7 @@
-"""Where a chain ends, whatever leads from page to page: `more_path`, `end` and `keep`.
+"""Where a chain ends, for any kind of pagination: `more_path`, `end` and `keep`.
 
-A kind says how the next page is asked for; these say whether there is one, and whether what leads
-to it outlives the end of the list (a feed).
+A kind says how to request the next page; these say whether there is one, and whether its token
+outlives the end of the list (a feed).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _FALSE = (None, False, 0, "", "false", "0", "no")
 
 
 class Ends:
-    """A pagination whose end is told by more than its token.
+    """A pagination whose end depends on more than its token.
 
-    `more_path`: goes on only while true there, or while `more_value` is there. `end`: `empty_page`
+    `more_path`: continues only while its value is true, or equals `more_value`. `end`: `empty_page`
     and `short_page` (fewer than `limit` events) end it too. `keep`: the last token is kept.
     """
 

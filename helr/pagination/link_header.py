@@ -1,7 +1,8 @@
 """`strategy: link_header`: a `Link` header names the address of the next page (RFC 8288).
 
-Read as the RFC has it: several headers or links in one, quoted commas, relations quoted or not,
-several of them in one `rel`, relative addresses. A link with an `anchor` is about another page.
+Parsed as the RFC defines it: several headers, several links in one, quoted commas, relations with
+or without quotes, several of them in one `rel`, relative addresses. A link with an `anchor` belongs
+to another page.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def all_of(headers: Mapping[str, str], name: str) -> str:
 
 
 def links(header: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """The address and the parameters of each link; of a parameter given twice, the first."""
+    """The address and the parameters of each link; of a repeated parameter, the first."""
     for link in re.finditer(_LINK, header):
         parameters: dict[str, str] = {}
         for name, quoted, plain in re.findall(_PARAMETER, link[2]):

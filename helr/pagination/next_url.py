@@ -1,6 +1,6 @@
-"""`strategy: next_url`: a page's body or a header names the address of the next one.
+"""`strategy: next_url`: a page's body or a header contains the address of the next one.
 
-The address may be relative to the page's own. One at another origin is refused, as the
+The address may be relative to the page's own. One with another origin is refused, as the
 credentials would be sent there.
 """
 
@@ -41,10 +41,10 @@ def open(options: Pagination) -> NextUrl:  # noqa: A001
 
 
 def resolved(base: str, address: str, where: str) -> str:
-    """The whole address that a page names, without the credentials that were asked with, since
-    the state keeps it. `where`: the key of the config that says where it is.
+    """The absolute address of the next page, without the credentials of the request, since it is
+    saved in the state. `where`: the key of the config with its path.
 
-    Raises BadTokenError for one that is not an address, or is at another origin.
+    Raises BadTokenError if it is not an address, or has another origin.
     """
     try:
         whole = _bare(urljoin(base, address.strip()))
@@ -55,16 +55,16 @@ def resolved(base: str, address: str, where: str) -> str:
         raise BadTokenError(
             f"the next address, {safe_url(whole)}, has a different origin and was not followed, "
             "because the credentials would be sent there",
-            f"check {where}, or put the right origin into `url`",
+            f"check {where}, or put the correct origin into `url`",
         )
     return _without_credentials(whole, base)
 
 
 def addressed(request: Request, token: str) -> Request:
-    """The request for an address that is all there is to ask with, but for the credentials.
+    """The request for an address that contains all parameters except the credentials.
 
-    Its query is not taken apart and put together again: a token in it may not survive that.
-    Raises BadTokenError for one of another origin, as `url` may have changed since it was kept.
+    Its query is not parsed and encoded again, as that could change a token in it. Raises
+    BadTokenError if it has another origin, as `url` may have changed since it was saved.
     """
     try:
         same = origin(token) == origin(request.url)
@@ -73,7 +73,7 @@ def addressed(request: Request, token: str) -> Request:
     if not same:
         raise BadTokenError(
             f"the saved next address, {safe_url(token)}, does not have the origin of `url`",
-            "`helr state reset` starts over",
+            "run `helr state reset` for this source",
         )
     there = {name.lower() for name, _ in _pairs(token)}
     params = tuple(
@@ -85,7 +85,7 @@ def addressed(request: Request, token: str) -> Request:
 
 
 def _bare(url: str) -> str:
-    """A URL as it is requested: without user, password and fragment."""
+    """A URL as requested: without user, password and fragment."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 

@@ -8,7 +8,7 @@ from helr.pagination import LAST, Answer, Next
 
 
 class SinglePage:
-    state_key = ""  # a token that is left in the state is not sent
+    state_key = ""  # a token left in the state is not sent
     body_paths = ()
     event_paths = ()
 

@@ -1,7 +1,7 @@
-"""`strategy: offset`: a query parameter says how many events are skipped.
+"""`strategy: offset`: a query parameter says how many events to skip.
 
 A page with fewer than `limit` events is the last, unless `end` says otherwise: an API that returns
-fewer than it was asked for needs `end: empty_page`.
+fewer than requested needs `end: empty_page`.
 """
 
 from __future__ import annotations

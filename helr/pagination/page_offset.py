@@ -38,8 +38,10 @@ def open(options: Pagination) -> PageOffset:  # noqa: A001
 
 
 def counted(token: str | None, first: int) -> int:
-    """The number that a token is. Raises BadTokenError for what another strategy left there."""
+    """The token as a number. Raises BadTokenError for a token of another strategy."""
     number = first if token is None else whole(token)
     if number is None:
-        raise BadTokenError("the saved position is not a number", "run `helr state reset`")
+        raise BadTokenError(
+            "the saved position is not a number", "run `helr state reset` for this source"
+        )
     return number

@@ -1,7 +1,7 @@
-"""`--record-dir`: save every response of a run, in order, before anything is made of it.
+"""`--record-dir`: save every response of a run, in order, before it is decoded.
 
-What is delivered never depends on it: a response that cannot be saved is said once, ends the
-recording of its source and fails the run at its end. Files are readable by their owner only.
+Delivery never depends on it: a response that cannot be saved is logged once, ends the recording of
+its source, and makes the run exit with 1. Only the files' owner can read them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Recorder:
-    """Records a run of these sources. Raises UnusableError where that would mix recordings."""
+    """Records a run of these sources. Raises UnusableError if recordings would be mixed."""
 
     store = None  # the state is the live one
 
@@ -53,7 +53,7 @@ class Recorder:
             self._recordings[source.name] = SourceRecording(source, folder)
 
     def begin(self, store: Store) -> None:
-        """Keep where each source stands. Raises UnusableError, StateError."""
+        """Save the state of each source. Raises UnusableError, StateError."""
         for name, one in self._recordings.items():
             one.begin({name: export.dump(store.source(name))})
 
@@ -63,7 +63,7 @@ class Recorder:
         return _RecordingClient(source, clock=clock, slots=slots, recording=recording)
 
     def finish(self) -> int:
-        """The exit status: 1 where a response could not be saved."""
+        """The exit status: 1 if a response could not be saved."""
         return int(any(one.broken for one in self._recordings.values()))
 
 
@@ -104,7 +104,7 @@ class SourceRecording:
             )
 
     def save(self, response: Response) -> None:
-        """Keep a response. Raises nothing: events matter more than their recording."""
+        """Save a response. Raises nothing: events matter more than their recording."""
         if self.broken:
             return
         path = recording.path(self._folder, self._next)
@@ -131,9 +131,9 @@ class SourceRecording:
             )
 
     def _write(self, path: str, content: bytes) -> None:
-        """A whole file or none, mode 0600, in the directory that was opened. Raises OSError.
+        """Write a whole file or none, mode 0600, in the open directory. Raises OSError.
 
-        No link is followed: others may write into the directory above (/tmp).
+        No link is followed: other users may write into the directory above (/tmp).
         """
         name, at = os.path.basename(path), self._directory
         draft = f"{name}.part"
@@ -151,7 +151,7 @@ class SourceRecording:
 
 
 class _RecordingClient(Client):
-    """Saves every response before it is decoded, those that are tried again included."""
+    """Saves every response before it is decoded, including failed ones that are retried."""
 
     def __init__(
         self,
@@ -190,7 +190,7 @@ def _scrubbed(response: Response) -> Recording:
 
 
 def _make_private(path: str) -> None:
-    """Make a directory, and those above it that are missing, for this user alone: 0700."""
+    """Make a directory, and missing ones above it, for this user only: 0700."""
     parent = os.path.dirname(path)
     if parent and not os.path.isdir(parent):
         _make_private(parent)

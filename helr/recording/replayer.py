@@ -1,8 +1,8 @@
-"""`--replay-dir`: the recorded poll again, from disk: no network, no token, no waiting.
+"""`--replay-dir`: the recorded poll again, from disk: no network, no token, no delays.
 
-Everything but the wire, the clock and the state is what a live run uses. The clock is a
-source's own: it says what it said when a response was recorded, and every wait only moves
-it on. The state is in memory and begins where the recording began.
+Only the transport, the clock and the state differ from a live run. Each source has its own clock,
+which is set to the time at which a response was recorded, and every wait only moves it forward. The
+state is in memory and begins where the recording began.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _OTHER_CONFIG = "record again, or replay with the config of the recording"
 
 
 class MissingError(PollError):
-    """The poll asks for more than was recorded."""
+    """The poll requests more than was recorded."""
 
 
 class Replay:
-    """The replay of these sources; `every`: they are all that the config has.
+    """The replay of these sources; `every`: they are all the sources of the config.
 
-    Raises UnusableError when a file is not what helr, or Helr, writes. `store` is the state.
+    Raises UnusableError for a file that neither helr nor the Rust helr wrote. `store`: the state.
     """
 
     def __init__(self, directory: str, sources: Sequence[Source], *, every: bool) -> None:
@@ -57,7 +57,7 @@ class Replay:
         log.info("replaying %s: no network, no delays; the saved state is not changed", directory)
 
     def _rewind(self, source: Source) -> None:
-        """The source's state as it was, or none (Helr records none)."""
+        """Restore the source's state, if it was recorded (the Rust helr records none)."""
         path = os.path.join(self._transports[source.name].folder, recording.STATE)
         if not os.path.exists(path):
             return
@@ -68,21 +68,21 @@ class Replay:
         key = source.incremental_from.state_key if source.incremental_from else None
         ids, marks = export.lists(path, values)
         plain = {name: value for name, value in values.items() if name not in LISTS}
-        plain.pop(API, None)  # a replay asks no API
+        plain.pop(API, None)  # a replay contacts no API
         for name, value in plain.items():
             export.check(f"{path}: {name}", name, value, key)
         started = Checkpoint(values=plain, ids=ids, capacity=len(ids), marks=marks)
         self.store.source(source.name).commit([started])
 
     def _others(self, sources: Sequence[Source]) -> list[str]:
-        """Folders with recordings of no source that there is."""
+        """Folders with recordings that belong to no configured source."""
         known = {transport.folder for transport in self._transports.values()}
         names = sorted(os.listdir(self._directory))
         folders = [os.path.join(self._directory, name) for name in names]
         return [path for path in folders if path not in known and recording.numbers(path)]
 
     def begin(self, store: Store) -> None:
-        """Nothing is kept of a replay."""
+        """A replay saves nothing."""
 
     def connect(self, source: Source, *, clock: Clock, slots: threading.Semaphore) -> Client:
         """A client without a network."""
@@ -92,7 +92,7 @@ class Replay:
         return Client(anonymous, clock=transport.clock, slots=slots, transport=transport)
 
     def finish(self) -> int:
-        """Tell what was left over and what was skipped; the exit status, 1 if anything was left."""
+        """Log what was left over and what was skipped; returns 1 if anything was left, else 0."""
         status = 0
         if any(
             transport.clock and transport.clock.stopping for transport in self._transports.values()
@@ -101,7 +101,7 @@ class Replay:
         for name, transport in self._transports.items():
             if transport.clock and transport.clock.waits:
                 for_source(name).info(
-                    "waits skipped: %d, %.1f s in all",
+                    "waits skipped: %d (%.1f s in total)",
                     transport.clock.waits,
                     transport.clock.skipped,
                 )
@@ -125,9 +125,9 @@ class Replay:
 
 
 class ReplayClock(Clock):
-    """A clock that stands still but for what is recorded and what is waited for.
+    """A clock that moves only by recorded times and by waits.
 
-    A stop is the live clock's. `waits`: how many there were, of `skipped` seconds in all.
+    A stop is the live clock's. `waits`: how many there were, of `skipped` seconds in total.
     """
 
     def __init__(self, live: Clock, began: float | None) -> None:
@@ -151,7 +151,7 @@ class ReplayClock(Clock):
             self.set(self._now + seconds)
 
     def set(self, now: float) -> None:
-        """Unix seconds; `monotonic` moves on by as much, never back."""
+        """Unix seconds; `monotonic` moves by the same amount, but never back."""
         self._elapsed += max(now - self._now, 0)
         self._now = now
 
@@ -159,7 +159,7 @@ class ReplayClock(Clock):
 class ReplayTransport:
     """The recordings of one source, as a transport: each request gets the next one.
 
-    `began`: when the recorded run asked first, None if it got no response.
+    `began`: when the recorded run sent its first request, None if it got no response.
     """
 
     def __init__(self, source: Source, directory: str) -> None:
@@ -175,7 +175,7 @@ class ReplayTransport:
             self._look(number)
 
     def _look(self, number: int) -> None:
-        """Read one before anything is polled: what cannot be read must be known by then."""
+        """Read one before anything is polled, so that an unreadable one is found by then."""
         path = recording.path(self.folder, number)
         found = recording.read(path)
         if self.began is None:
@@ -222,7 +222,7 @@ class ReplayTransport:
         )
 
     def _compare(self, path: str, found: Recording, request: Request) -> None:
-        """Warn of a config that requests something other than what was recorded."""
+        """Warn if the config requests something other than what was recorded."""
         asked = scrub.query(request)
         if found.helr or self._told or urlsplit(found.url).query == asked:
             return
@@ -252,7 +252,7 @@ class ReplayedReply:
 
 
 class Headers(Mapping[str, str]):
-    """Found by name in any case, shown as they were recorded."""
+    """Looked up regardless of case, shown as recorded."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self._given = given

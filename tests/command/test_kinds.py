@@ -232,7 +232,7 @@ def test_a_next_address_at_another_origin_is_refused_and_gets_no_credentials(
     assert refused.stderr.rstrip().endswith(
         f"ERROR s: {api.url}: HTTP 200, the next address, http://localhost:9/logs, has a different "
         "origin and was not followed, because the credentials would be sent there; check "
-        f"pagination.{KEYS[kind]}, or put the right origin into `url`"
+        f"pagination.{KEYS[kind]}, or put the correct origin into `url`"
     )
 
 

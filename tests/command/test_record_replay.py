@@ -107,7 +107,7 @@ def test_no_wait_is_waited_in_a_replay(helr: Helr, mock: MockSlack) -> None:
     kept.write_text(json.dumps(limited))
     again = helr.run(*REPLAY, timeout=20)
     assert (again.returncode, again.stdout) == (0, live.stdout), again.stderr
-    assert "waits skipped: 3, 50.2 s in all" in again.stderr
+    assert "waits skipped: 3 (50.2 s in total)" in again.stderr
 
 
 def test_a_second_recording_is_refused_and_the_first_untouched(recorded: tuple[Helr, str]) -> None:

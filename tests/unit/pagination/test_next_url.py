@@ -54,7 +54,9 @@ def test_the_last_page(nothing: Any) -> None:
 def test_another_origin_is_refused(address: str) -> None:
     with pytest.raises(BadTokenError, match="has a different origin and was not followed") as error:
         following(address)
-    assert error.value.do == ("check pagination.next_url_path, or put the right origin into `url`")
+    assert error.value.do == (
+        "check pagination.next_url_path, or put the correct origin into `url`"
+    )
 
 
 @pytest.mark.parametrize("address", ["https://[::1", "https://api.example.com:x/", 1.5, {}])
