@@ -37,7 +37,7 @@ class Schedule(Struct, frozen=True):
 class Auth(Struct, frozen=True):
     """`type` names the module in helr/auth that reads `options`."""
 
-    type: str  # bearer
+    type: str  # bearer, basic, api_key
     options: dict[str, Any]  # bearer: token_env, token_file, prefix
 
 

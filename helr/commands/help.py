@@ -45,7 +45,11 @@ def run(topic: str | None, section: str | None, commands: Mapping[str, str]) -> 
     if topic is None:
         text = _contents(commands)
     elif topic not in TOPICS:
-        do = _near(topic, [*commands, *TOPICS]) or "`helr help` lists the topics"
+        do = (
+            _elsewhere(topic)
+            or _near(topic, [*commands, *TOPICS])
+            or "`helr help` lists the topics"
+        )
         raise UnusableError(f"{topic[:60]} is not a command or help topic", do=do)
     else:
         text = (FOLDER / f"{topic}.md").read_text(encoding="utf-8")
@@ -53,6 +57,12 @@ def run(topic: str | None, section: str | None, commands: Mapping[str, str]) -> 
             text = _section(text, topic, section)
     sys.stdout.write(text)
     return 0
+
+
+def _elsewhere(word: str) -> str:
+    """Where it is, if it is a part of a source's settings, such as auth."""
+    known = sections((FOLDER / "configuration.md").read_text(encoding="utf-8"))
+    return f"see `helr help configuration {word}`" if word in known else ""
 
 
 def _contents(commands: Mapping[str, str]) -> str:

@@ -18,16 +18,27 @@ from helr.urls import is_loopback
 
 def contradictions(source: dict[str, Any]) -> Iterator[Finding]:
     """Every contradiction in a source's settings, with its path below the source."""
-    yield from _url(source)
-    yield from _parameters(source)
+    if _is_url(source["url"]):
+        yield from _url(source)
+        yield from _parameters(source)
+    else:
+        yield ("url",), Problem("is not a valid URL", "write https://HOST/PATH")
     yield from _headers(source)
     yield from _waits(source.get("resilience", {}))
 
 
+def _is_url(url: str) -> bool:
+    try:
+        urlsplit(url)
+    except ValueError:  # such as "Invalid IPv6 URL"
+        return False
+    return True
+
+
 def _url(source: dict[str, Any]) -> Iterator[Finding]:
     bad_port = Problem("is not a valid URL: a port is a number from 1 to 65535")
+    url = urlsplit(source["url"])
     try:
-        url = urlsplit(source["url"])
         port = url.port
     except ValueError:
         yield ("url",), bad_port

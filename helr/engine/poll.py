@@ -69,7 +69,7 @@ class Parts(NamedTuple):
 
 class Poller:
     """One source and what its polls need; helr/engine/assemble.py makes it. The position in memory
-    is the one written; the one in the state is delivered and settled."""
+    is the one delivered; the one in the state is also settled."""
 
     def __init__(
         self,

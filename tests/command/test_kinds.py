@@ -300,7 +300,10 @@ def test_a_saved_address_is_not_requested_when_the_url_names_another_host(
     configure(helr, api, url=moved, pagination=KINDS["link_header"])
     refused = helr.run("run", "--once")
     assert (refused.returncode, refused.stdout, api.asked) == (1, "", [])
-    assert "does not have the origin of `url`; run `helr state reset` for this source" in refused.stderr
+    assert (
+        "does not have the origin of `url`; run `helr state reset` for this source"
+        in refused.stderr
+    )
     assert helr.run("state", "reset", "s").returncode == 0
     assert ids(helr.run("run", "--once").stdout) == ALL
 

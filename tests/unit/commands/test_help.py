@@ -86,6 +86,7 @@ def test_sections_end_where_the_next_of_their_level_begins() -> None:
             "vaildate is not a command or help topic; "  # codespell:ignore
             "did you mean validate?",
         ),
+        (["auth"], "auth is not a command or help topic; see `helr help configuration auth`"),
         (["zzz"], "zzz is not a command or help topic; `helr help` lists the topics"),
         (["output", "rottion"], "output has no section rottion; did you mean rotation?"),
     ],
