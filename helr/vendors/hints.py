@@ -16,8 +16,10 @@ BY_STATUS = {
     304: "the server reports no change, although the request was unconditional; check the cache or"
     " proxy in between",
     400: "the API rejected a parameter; check query_params against its documentation",
-    401: "the API rejected the credentials; check what `auth` refers to, and whether it has expired",
-    403: "the credentials are wrong or lack permission; check what `auth` refers to, and its scopes and role",
+    401: "the API rejected the credentials; check what `auth` refers to, and whether it"
+    " has expired",
+    403: "the credentials are wrong or lack permission; check what `auth` refers to, and its"
+    " scopes and role",
     404: "nothing exists at this address; check host and path in `url`",
     405: "this address does not accept GET; check `url`",
     407: "the proxy requires a login; put user and password into HTTPS_PROXY",
