@@ -22,7 +22,7 @@ class Problem(NamedTuple):
 
 
 class HelrError(Exception):
-    """A failure. `what` happened; `where`: a file, `file:line` or URL fit to be shown; `do`: what
+    """A failure. `what` happened; `where`: a file, `file:line` or safe URL; `do`: what
     to do about it; `source`: the name of the source it concerns. Each may be empty but `what`.
 
     `exit_status`: what the process ends with when nothing worse happens.
@@ -71,7 +71,7 @@ class PollError(HelrError):
 
     `retryable`: the same request may succeed when sent again.
     `server_fault`: counts against the circuit breaker (server error, timeout, connection).
-    `final`: sending the request again is pointless, whatever the status.
+    `final`: sending the request again is pointless, with any status.
     `limited`: it means that there were too many requests. `status`: the HTTP status, 0 without.
     """
 

@@ -106,7 +106,7 @@ def no_ids(source: Source, page: Page, part: str | None = None) -> str:
     found = f" but {kind(values[0])}" if values else ""
     where, effect = "dedupe.id_path", "nothing is recognised as a repeat"
     if part:
-        where, effect = f"one path of {where}", "only the others tell events apart"
+        where, effect = f"one path of {where}", "only the other paths identify events"
     return (
         f"no id{found} at {where} ({', '.join(paths)}) in {counted(len(page.raws), 'event')}: "
         f"{effect}; the keys of an event: {keys_of(page)}"

@@ -168,7 +168,7 @@ class Scheduler:
         try:
             outcome = self._visit(poller, once=True)
             news = None if isinstance(outcome, Stopped) else _News(_status(outcome))
-        finally:  # whatever happens, the main thread waits for this
+        finally:  # the main thread always waits for this
             if news is not None:
                 self._news.put(news)
 
@@ -191,7 +191,7 @@ class Scheduler:
                 return
 
     def _visit(self, poller: Poller, *, once: bool) -> Exception | None:
-        """One poll, and what the observer is told of it; what ended it, Stopped when everything
+        """One poll, with its events for the observer; returns what ended it, Stopped if everything
         ends."""
         began = time.monotonic()
         try:

@@ -124,7 +124,7 @@ class Stream:
             fcntl.fcntl(self.fd, _F_SETPIPE_SZ, size)
             self._room = fcntl.fcntl(self.fd, _F_GETPIPE_SZ)
         except OSError:
-            log.debug("%s: the pipe cannot hold a line of %d bytes at once", self.name, size)
+            log.debug("%s: the pipe is too small for a line of %d bytes", self.name, size)
 
     def _write(self, block: bytes) -> None:
         view = memoryview(block)

@@ -51,7 +51,7 @@ class Chain(msgspec.Struct):
     """`start`: the incremental parameter that the first request carried, as spelled.
 
     `greatest`, `spelled`: the greatest event time so far (not in the future): instant and text.
-    `events`: how many the chain's pages held so far. `reached`: the time of the last of them.
+    `events`: how many the chain's pages contained so far. `reached`: the time of the last of them.
     `began`, `first`: when its first page was received, and the greatest event time on that page.
     """
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 VERSION = 2
 _SYNC_SECS = 5.0  # between two commits that wait for the disk; a kernel alone takes up to 30 s
-_ROW_IDS = 96  # ids in one row at most before a new one is begun: a block's fit a page of the file
+_ROW_IDS = 96  # maximum ids in a row: those of a block fit a page of the file
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS helr_state (
