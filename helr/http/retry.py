@@ -93,7 +93,8 @@ class Retry:
         """Wait until another try makes sense. Raises the error, or HeldError, where none does."""
         if error.final and self.client.cookie_ignored:
             # only another node of the API may know the token
-            error.what += ", and the server sets a cookie: `cookies: chain` may help"
+            error.what += ", and the server sets a cookie"
+            error.do = "try `cookies: chain`"
         self._tell_breaker(error, response)
         wait, reason = self._wait_after(error, response, number, until)
         self._log.info(

@@ -56,4 +56,4 @@ def test_without_the_option_the_refusal_names_it(helr: Helr) -> None:
         helr.config(sources={"s": source(server.url)})
         done = helr.run("run", "--once")
     assert done.returncode == 1
-    assert done.stderr.rstrip().endswith("; the server sets a cookie: try `cookies: chain`")
+    assert done.stderr.rstrip().endswith(", and the server sets a cookie; try `cookies: chain`")
