@@ -124,9 +124,11 @@ class Poller:
             self.lane.ready()
             if advance.circles:
                 raise self._circle()
+            ended = advance.ended
+            del page, fresh, lines, advance  # or it is in memory beside the next page
             delay = self.source.resilience.rate_limit.page_delay_secs
             limit = budget.exhausted(max(delay, self.retry.client.pace.wait()[0]))
-            if advance.ended:
+            if ended:
                 return None
             if limit:
                 return self._pause(limit)
@@ -135,8 +137,7 @@ class Poller:
     def _fetch(self, request: Request, budget: Budget) -> Page:
         for attempt in self.retry.attempts(until=budget.deadline):
             with attempt:
-                response = attempt.send(request)
-                return self.decode(response, looks_for_more=self.position.is_new)
+                return self.decode(attempt.send(request), looks_for_more=self.position.is_new)
         raise AssertionError("an attempt that fails for good raises")
 
     def _pause(self, limit: str) -> None:
