@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -115,4 +116,30 @@ def test_a_deleted_state_is_written_again_though_that_failed_at_first(
     assert made.poll().delivered == 1
     assert sorted(store.source(one.name).ids()) == ["e1", "e2", "e3"]
     assert store.source(one.name).load().values["url"] == URL
+    store.close()
+
+
+class Pages(Client):
+    """Three pages, and how many of them were in memory when each was requested."""
+
+    in_memory: list[int] = []  # noqa: RUF012 - there is one client
+
+    def send(self, request: Request) -> Response:
+        self.in_memory.append(sum(type(it) is Page for it in gc.get_objects()))
+        count = len(self.in_memory)
+        after = {"next": f"c{count}"} if count < 3 else {}
+        body = json.dumps({"items": [{"id": f"e{count}"}], **after}).encode()
+        return Response(request, URL, "/logs", 200, {}, body, self.clock.now())
+
+
+def test_a_page_is_freed_before_the_next_is_requested(
+    tmp_path: Path, fake_clock: FakeClock
+) -> None:
+    store = SqliteStore(str(tmp_path / "state.db"))
+    output = FileOutput(str(tmp_path / "out"), store, fake_clock)
+    options = {"cursor_param": "cursor", "cursor_path": "next"}
+    one = make_source(pagination=Pagination("cursor", options=options))
+    (made,) = scheduler([one], store, output, clock=fake_clock, connect=Pages).pollers
+    assert made.poll().delivered == 3
+    assert Pages.in_memory == [0, 0, 0]
     store.close()
