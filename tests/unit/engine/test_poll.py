@@ -125,6 +125,7 @@ class Pages(Client):
     in_memory: list[int] = []  # noqa: RUF012 - there is one client
 
     def send(self, request: Request) -> Response:
+        gc.collect()  # what other tests left
         self.in_memory.append(sum(type(it) is Page for it in gc.get_objects()))
         count = len(self.in_memory)
         after = {"next": f"c{count}"} if count < 3 else {}
@@ -141,5 +142,5 @@ def test_a_page_is_freed_before_the_next_is_requested(
     one = make_source(pagination=Pagination("cursor", options=options))
     (made,) = scheduler([one], store, output, clock=fake_clock, connect=Pages).pollers
     assert made.poll().delivered == 3
-    assert Pages.in_memory == [0, 0, 0]
+    assert Pages.in_memory == [Pages.in_memory[0]] * 3
     store.close()
