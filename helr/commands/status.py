@@ -19,6 +19,7 @@ from helr.errors import UnusableError
 from helr.log import printable
 from helr.model import Config, Source
 from helr.numbers import whole
+from helr.state.records import BREAKER, CHAIN, RETRY_AFTER, SUCCESS, TOKENS, read_object
 from helr.timestamps import instant, rfc3339
 
 
@@ -88,7 +89,7 @@ def _status(source: Source, values: Mapping[str, str], now: float) -> Status:
     known = source.incremental_from
     return Status(
         source.name,
-        _number(values.get("success")),
+        _number(values.get(SUCCESS)),
         values.get(known.state_key) if known else None,
         _chain(values),
         _held(values, source, now),
@@ -96,9 +97,9 @@ def _status(source: Source, values: Mapping[str, str], now: float) -> Status:
 
 
 def _chain(values: Mapping[str, str]) -> dict[str, Any] | None:
-    if not (values.get("cursor") or values.get("next_url")):
+    if not any(values.get(key) for key in TOKENS):
         return None
-    record = _record(values.get("chain"))
+    record = read_object(values.get(CHAIN))
     return {
         "events": whole(record.get("events")) or 0,
         "newest": _number(record.get("greatest")),
@@ -112,23 +113,15 @@ def _held(values: Mapping[str, str], source: Source, now: float) -> dict[str, An
     from helr.http.wait import MOST_SECS, remaining
 
     circuit = source.resilience.circuit_breaker
-    kinds = {"hold": MOST_SECS} | ({"breaker": open_secs(circuit)} if circuit.enabled else {})
+    kinds = {RETRY_AFTER: MOST_SECS} | ({BREAKER: open_secs(circuit)} if circuit.enabled else {})
     held: list[dict[str, Any]] = []
     for kind, most in kinds.items():
-        record = _record(values.get(kind))
+        record = read_object(values.get(kind))
         left = remaining(record, now, most)
         if left:
             reason = printable(str(record.get("reason", "")))
             held.append({"by": kind, "until": now + left, "reason": reason})
     return max(held, key=lambda each: float(each["until"]), default=None)
-
-
-def _record(text: str | None) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {}
 
 
 def _number(value: Any) -> float | None:
