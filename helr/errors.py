@@ -9,6 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+def all_advice(*parts: str) -> str:
+    """Several pieces of advice as one; empty ones are left out."""
+    return "; ".join(filter(None, parts))
+
+
 class Problem(NamedTuple):
     """What is wrong with a part of the configuration, and what to do about it. `key`: the key
     below that part which it is about, if one is."""

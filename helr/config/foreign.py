@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from helr.config import schema as schemas
 from helr.config.problems import ConfigError, Problem
+from helr.errors import all_advice
 
 # Pattern of a line, what is wrong with it, what to do about it; the first that matches counts.
 _SIGNS = (
@@ -89,4 +90,4 @@ def _with_variables(lines: list[str], problems: Iterable[Problem]) -> Iterator[P
             yield problem
             continue
         advice = f"to use an environment variable, write ${{{match[1]}}}, not ${match[1]}"
-        yield replace(problem, do="; ".join(filter(None, (problem.do, advice))))
+        yield replace(problem, do=all_advice(problem.do, advice))

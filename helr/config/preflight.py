@@ -13,7 +13,7 @@ from typing import Any
 from helr.config.build import auth_from, tls_from
 from helr.config.problems import Finding, KeyPath
 from helr.config.schema import Schema
-from helr.errors import Problem
+from helr.errors import Problem, all_advice
 from helr.model import State
 
 
@@ -26,7 +26,7 @@ def secrets(name: str, source: dict[str, Any], environ: Mapping[str, str]) -> It
         problem = open_auth(auth_from(source["auth"])).check()
         if problem:
             advice = hints.advice(str(source["url"]), code="missing_secret")
-            do = "; ".join(filter(None, (problem.do, advice)))
+            do = all_advice(problem.do, advice)
             place = ("sources", name, "auth", problem.key)
             known = place if problem.key in source["auth"] else place[:-1]
             yield known, Problem(problem.what, do)

@@ -16,7 +16,7 @@ from helr import __version__
 from helr.auth import SecretError, open_auth
 from helr.clock import Clock
 from helr.credentials import has_secret_path, register_secrets
-from helr.errors import PollError
+from helr.errors import PollError, all_advice
 from helr.http import body, plain_http, redirects
 from helr.http.buffer import Buffer
 from helr.http.failures import ConnectError, Late, RefusedError, RequestTimeoutError
@@ -93,7 +93,7 @@ class Client:
         except SecretError as error:
             error.source = self.source.name
             advice = hints.advice(self.source.url, code="missing_secret")
-            error.do = "; ".join(filter(None, (error.do, advice)))
+            error.do = all_advice(error.do, advice)
             raise
 
     def _begin_chain(self) -> None:

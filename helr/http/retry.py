@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from itertools import count
 from types import TracebackType
 
-from helr.errors import HeldError, PollError
+from helr.errors import HeldError, PollError, all_advice
 from helr.http import rate_headers
 from helr.http.circuit_breaker import Breaker
 from helr.http.client import Client
@@ -94,7 +94,7 @@ class Retry:
         if error.final and self.client.cookie_ignored:
             # only another node of the API may know the token
             error.what += ", and the server sets a cookie"
-            error.do = "try `cookies: chain`"
+            error.do = all_advice(error.do, "try `cookies: chain`")
         self._tell_breaker(error, response)
         wait, reason = self._wait_after(error, response, number, until)
         self._log.info(

@@ -57,3 +57,13 @@ def test_without_the_option_the_refusal_names_it(helr: Helr) -> None:
         done = helr.run("run", "--once")
     assert done.returncode == 1
     assert done.stderr.rstrip().endswith(", and the server sets a cookie; try `cookies: chain`")
+
+
+def test_the_vendors_advice_on_the_refusal_stays(helr: Helr) -> None:
+    with serving(balancer) as server:
+        helr.config(sources={"s": source(server.url.replace("/logs", "/audit/v1/logs"))})
+        done = helr.run("run", "--once")
+    assert done.stderr.rstrip().endswith(
+        "; the cursor has expired or is invalid; with on_cursor_error: reset, the next poll starts "
+        "from the first page; try `cookies: chain`"
+    )
