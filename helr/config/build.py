@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from helr.config.expand import Values
+from helr.json_values import plain_text
 from helr.model import (
     TIMEOUT_SECS,
     Auth,
@@ -121,7 +122,7 @@ def _error_rule(given: dict[str, Any]) -> ErrorRule:
     return ErrorRule(
         given["path"],
         given["then"],
-        tuple(map(_plain_text, values)),
+        tuple(map(plain_text, values)),
         bool(given.get("falsy", not given.get("truthy", True))),
     )
 
@@ -155,13 +156,8 @@ def _pagination(given: dict[str, Any]) -> Pagination:
     own = _whole(given)
     common = {key: own.pop(key) for key in _PAGINATION if key in own}
     if "more_value" in common:
-        common["more_value"] = _plain_text(common["more_value"])
+        common["more_value"] = plain_text(common["more_value"])
     return Pagination(options=own, **common)
-
-
-def _plain_text(value: Any) -> str:
-    """As JSON spells it: `true`, not `True`."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _incremental(given: dict[str, Any]) -> IncrementalFrom | None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from helr.json_values import plain_text, says_false
 from helr.model import ErrorRule
-
-_FALSE = (False, 0, "", "false", "0", "no")
 
 
 def meaning(rules: Iterable[ErrorRule], value_at: Callable[[str], Any]) -> str:
@@ -26,12 +25,6 @@ def meaning(rules: Iterable[ErrorRule], value_at: Callable[[str], Any]) -> str:
 
 def _matches(rule: ErrorRule, value: Any) -> bool:
     if rule.equals:
-        return _as_text(value) in rule.equals
-    plain = value.strip().lower() if isinstance(value, str) else value
-    false = plain in _FALSE if not isinstance(plain, (list, dict)) else not plain
+        return plain_text(value) in rule.equals
+    false = not value if isinstance(value, (list, dict)) else says_false(value)
     return false == rule.falsy
-
-
-def _as_text(value: Any) -> str:
-    """As JSON spells it: `true`, not `True`."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
+from helr.json_values import is_torn
 from helr.messages import Request
 from helr.model import Pagination as Options
 
@@ -98,7 +99,7 @@ def token_in(value: Any, what: str, where: str) -> str | None:
     if value is None or value is False or value == "":
         return None
     if isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        if is_torn(value):
             raise BadTokenError(
                 f"{what} contains an unpaired surrogate, which cannot be sent back",
                 f"check {where}",

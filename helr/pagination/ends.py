@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from helr.json_values import plain_text, says_false
 from helr.messages import Request
 from helr.model import Pagination as Options
 from helr.pagination import LAST, Answer, Keep, Next, Pagination
-
-_FALSE = (None, False, 0, "", "false", "0", "no")
 
 
 class Ends:
@@ -53,9 +52,8 @@ class Ends:
 
     def _says_more(self, value: Any) -> bool:
         if self._more_value is not None:
-            plain = str(value).lower() if isinstance(value, bool) else str(value)
-            return plain == self._more_value
-        return (value.strip().lower() if isinstance(value, str) else value) not in _FALSE
+            return plain_text(value) == self._more_value
+        return not says_false(value)
 
     def apply(self, request: Request, token: str | None) -> Request:
         return self._kind.apply(request, token)

@@ -28,9 +28,8 @@ class PageOffset:
         return More(str(counted(token, FIRST) + 1))
 
     def apply(self, request: Request, token: str | None) -> Request:
-        page = FIRST if token is None else counted(token, FIRST)
         request = with_param(request, self._limit_param, self._limit, token)
-        return with_param(request, self._page_param, str(page), token)
+        return with_param(request, self._page_param, str(counted(token, FIRST)), token)
 
 
 def open(options: Pagination) -> PageOffset:  # noqa: A001

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from helr.errors import UnusableError
+from helr.json_values import is_torn
 from helr.numbers import number, whole
 from helr.state import SourceState, records
 from helr.timestamps import EARLIEST, LATEST, instant
@@ -36,7 +37,7 @@ def lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str,
         raise UnusableError(
             "ids must be a list of strings, as written by `helr state export`", where=name
         )
-    if any(not id_ or "\n" in id_ or _is_torn(id_) for id_ in ids):
+    if any(not id_ or "\n" in id_ or is_torn(id_) for id_ in ids):
         what = "an id is empty, or contains a line break or an unpaired surrogate"
         raise UnusableError(what, where=name)
     try:
@@ -48,14 +49,9 @@ def lists(name: str, values: dict[str, Any]) -> tuple[list[str], list[tuple[str,
 
 def _mark(kind: Any, mark: Any, at: Any) -> tuple[str, bytes, float]:
     found = number(at, EARLIEST, LATEST)
-    if not isinstance(kind, str) or _is_torn(kind) or isinstance(at, str) or found is None:
+    if not isinstance(kind, str) or is_torn(kind) or isinstance(at, str) or found is None:
         raise ValueError
     return kind, bytes.fromhex(mark), float(found)
-
-
-def _is_torn(text: str) -> bool:
-    """Whether it contains an unpaired surrogate, which no backend can store."""
-    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def check(where: str, key: str, value: Any, state_key: str | None) -> None:
@@ -65,7 +61,7 @@ def check(where: str, key: str, value: Any, state_key: str | None) -> None:
     """
     if not isinstance(value, str):
         raise UnusableError(f"must be a string, not {json.dumps(value)[:80]}", where=where)
-    if _is_torn(key + value):
+    if is_torn(key + value):
         raise UnusableError("the value contains an unpaired surrogate", where=where)
     if key == state_key and value and instant(value) is None:
         raise UnusableError(
