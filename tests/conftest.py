@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +19,9 @@ from helr.secrets import forget_secrets
 from tests.support import PAGING, examples
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A job in the background ignores Ctrl-C, and the commands under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow example on a busy machine is not a failure.
 hypothesis.settings.register_profile("helr", examples(deadline=None))

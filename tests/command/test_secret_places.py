@@ -22,7 +22,7 @@ VALUES = {
     "FIRST": "f1rst-Pl4nted-value",
     "PASSWORD": "p4ssword-Pl4nted",
     "PIECE": "bot42:Pl4nted-In-Path",
-    "KEY": "k3y-Pl4nted/val+ue==",  # unlike TOKEN, no pattern tells that it is a secret
+    "KEY": "k3y-Pl4nted/to+ken==",  # unlike TOKEN, no pattern tells that it is a secret
 }
 VALUES["LOGIN"] = base64.b64encode(f"ann:{VALUES['KEY']}".encode()).decode()
 
